@@ -51,6 +51,7 @@ DOCUMENTS = [
     "tlf/inference/README.md",
     "tlf/inference/UNSURE.md",
     "tlf/metrics/README.md",
+    "tlf/publishing/README.md",
     "tlf/reports/README.md",
     "tlf/runtime/README.md",
     "tlf/serving/README.md",

@@ -61,7 +61,13 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "Evaluated": "evaluation.evaluate",
         "write_evaluation": "reports.evaluation_page",
     },
-    "export": {"export": "exports.export", "Exported": "exports.export"},
+    "export": {
+        "export": "exports.export",
+        "Exported": "exports.export",
+        "write_card": "publishing.card.card",
+        "push": "publishing.hub.push",
+        "Pushed": "publishing.hub.push",
+    },
     "plugins": {"survey_plugins": "plugins.loading"},
     "backbones": {
         "list_backbones": "recipe.reference.backbones",
@@ -134,6 +140,9 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.inference.prediction import Prediction as Prediction
     from tlf.plugins.loading import survey_plugins as survey_plugins
     from tlf.plugins.scaffold import write_plugin as write_plugin
+    from tlf.publishing.card.card import write_card as write_card
+    from tlf.publishing.hub.push import Pushed as Pushed
+    from tlf.publishing.hub.push import push as push
     from tlf.recipe.component import component as component
     from tlf.recipe.plan import load_recipe as load_recipe
     from tlf.recipe.reference.backbones import KnownBackbone as KnownBackbone

@@ -26,19 +26,25 @@ def colour_only(metadata: Metadata) -> str:
 def own_network(metadata: Metadata) -> nn.Module:
     """The library's own network, with random weights and a classifier for the classes of a run."""
     backbone, classes = metadata.backbone, len(metadata.classes)
-    size = backbone.get("config", {}).get("size", metadata.preprocessing.size)
     if backbone["kind"] == "torchvision":
+        size = backbone.get("config", {}).get("size", metadata.preprocessing.size)
         return published.torchvision_module(backbone["model"], size, num_classes=classes).eval()
     import timm
 
-    known = published.timm_config(backbone["model"])
-    options: dict[str, Any] = {
-        **timm_sized(known, size),
+    options = timm_options(metadata)
+    module: nn.Module = timm.create_model(backbone["model"], num_classes=classes, **options)
+    return module.eval()
+
+
+def timm_options(metadata: Metadata) -> dict[str, Any]:
+    """What ``timm.create_model`` takes to build the network of a run, besides the classes."""
+    backbone = metadata.backbone
+    size = backbone.get("config", {}).get("size", metadata.preprocessing.size)
+    return {
+        **timm_sized(published.timm_config(backbone["model"]), size),
         **({"in_chans": backbone["channels"]} if backbone.get("channels", 3) != 3 else {}),
         **backbone.get("config", {}).get("options", {}),
     }
-    module: nn.Module = timm.create_model(backbone["model"], num_classes=classes, **options)
-    return module.eval()
 
 
 def arranged(

@@ -24,6 +24,7 @@ from tlf.inference.sealed_file import absent
 from tlf.inference.stopped import load_stopped, warn_if_unfinished
 from tlf.inference.train_images import FILE, TrainImages, load_train_images
 from tlf.model import Classifier
+from tlf.pretrained.weights import HUB_PREFIX
 from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import ModelPlan, read_model_plan
 from tlf.runtime.files import with_absolute
@@ -45,14 +46,15 @@ def load_classifier(
     unlike: bool = False,
     nearest: int = 0,
 ) -> TrainedClassifier:
-    """Load the best model of a run, with its preprocessing and labels. Nothing is downloaded.
+    """Load the best model of a run, with its preprocessing and labels. Only ``hf-hub:`` downloads.
 
     Of a run that was stopped it is the best model so far; an ``UnfinishedRunWarning`` says so.
     It can be pickled, so a process pool, joblib or Ray can send it to other processes. Of plugins,
     only those are needed that head, backbone or ``tlf_model_trained`` come from.
 
     Parameters:
-        run: its folder, or the ``model.safetensors`` in it. Its data set is not needed.
+        run: its folder, or the ``model.safetensors`` in it, or ``hf-hub:user/name``, with
+            ``@revision`` where the commit is to stay the same. Its data set is not needed.
         precision: what it computes in: ``no`` (float32), ``bf16`` or ``fp16``; by default what the
             run computed in. A device that has no fast form of it computes in float32, with a
             ``PrecisionWarning``.
@@ -69,16 +71,15 @@ def load_classifier(
     'ants'
 
     Raises:
-        RunError: the folder holds no run that has evaluated an epoch. Or there is no such
-            precision, device or dtype. Or train images are asked for that the run has not stored.
+        RunError: there is no run that has evaluated an epoch. Or there is no such precision, device
+            or dtype. Or train images are asked for that the run has not stored.
         PluginError: a plugin that the model needs is missing.
         WeightsError: its weights are damaged.
     """
     place = find_device(device)
     type_ = find_dtype(dtype) if dtype is not None else None
     _check_precision(precision, type_)
-    given = Path(run)
-    folder = given.parent if given.name == "model.safetensors" else given
+    folder = _folder(fspath(run))
     model, metadata = _loaded(folder)
     images = _train_images(folder, metadata, nearest) if unlike or nearest else None
     warn_if_unfinished(folder)
@@ -86,6 +87,16 @@ def load_classifier(
         model.eval().to(place, type_), metadata.classes, metadata.preprocessing, metadata.task,
         "no" if type_ else precision or metadata.precision, metadata.calibration, images, nearest,
     )  # fmt: skip
+
+
+def _folder(run: str) -> Path:
+    """The folder of a run, of its file, or of a run on the hub."""
+    if run.startswith(HUB_PREFIX):
+        from tlf.pretrained.hub_runs import fetch_run  # a folder is loaded without it
+
+        return fetch_run(run)
+    given = Path(run)
+    return given.parent if given.name == "model.safetensors" else given
 
 
 def _train_images(folder: Path, metadata: Metadata, nearest: int) -> TrainImages | None:
@@ -195,7 +206,7 @@ def predict(
     """Classify images with the best model of a run: what ``tlf predict RUN IMAGE...`` prints.
 
     Parameters:
-        run: its folder.
+        run: its folder, or ``hf-hub:user/name``.
         images: an image file, a folder of them, or a list of such paths. An iterator of paths is
             read while images are classified; a path in it that does not exist is an unreadable
             image.

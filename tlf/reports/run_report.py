@@ -96,10 +96,9 @@ def reported(
     """
     folder = absolute(run)
     check_is_run(folder)
-    if not (folder / "predictions.csv").is_file():
-        raise _without_predictions(folder)
+    check_predicted(folder)
     record = record_of(folder)
-    report = _without_images(folder, record)
+    report = read_report(folder, record)
     if background:
         report = replace(report, draw=drawn_in_background(partial(plots_on_page, report)))
     found = RunImages()
@@ -121,8 +120,12 @@ def reported(
         write_plots(report, absolute(plots))
 
 
-def _without_images(folder: Path, record: RunRecord) -> AnyReport:
-    """What the files of a run say."""
+def read_report(folder: Path, record: RunRecord) -> AnyReport:
+    """What the files of a run say. No image is opened.
+
+    Raises:
+        DataError: its predictions are damaged, or no probabilities.
+    """
     calibrated, unknown = _calibrated(folder)
     predicted = read_predictions(folder / "predictions.csv").with_thresholds(
         lambda: None if calibrated is None else calibrated.thresholds
@@ -153,15 +156,21 @@ def _looked(folder: Path, record: RunRecord) -> tuple[str, ...]:
     )
 
 
-def _without_predictions(folder: Path) -> RunError:
-    """What to do about a run that has no predictions.csv, or no longer."""
+def check_predicted(folder: Path) -> None:
+    """Check that a run has predictions.
+
+    Raises:
+        RunError: it has no predictions.csv, or no longer; says what to do about it.
+    """
+    if (folder / "predictions.csv").is_file():
+        return
     run = in_shell(folder)
     if has_ended(folder):
-        return RunError(
+        raise RunError(
             f"the run in {folder} has ended, and its predictions.csv is gone; to classify its eval "
             f"images again, and write a page about them, write: tlf evaluate {run}"
         )
-    return RunError(
+    raise RunError(
         f"the run in {folder} has no predictions.csv yet; wait for its end, or write: "
         f"tlf stop {run}"
     )

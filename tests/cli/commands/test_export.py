@@ -38,3 +38,33 @@ def test_8_bits_are_for_onnx(main, run_copy):
     assert err == (
         "error: --int8 needs --to onnx, got --to timm; write --to onnx, or leave --int8 out\n"
     )
+
+
+def test_a_card_is_written(main, run_copy):
+    code, out, err = main("export", run_copy, "--to", "card", "--licence", "mit")
+    assert (code, out, err) == (0, f"{run_copy}/exports/README.md\n", "")
+    code, _, err = main("export", run_copy, "--to", "card")
+    assert (code, err.startswith(f"error: {run_copy}/exports/README.md exists; write")) == (2, True)
+
+
+def test_options_that_do_not_fit_are_refused(main, run_copy):
+    for to, option in {"card": "--int8", "hub": "--output=x", "onnx": "--private"}.items():
+        code, _, err = main("export", run_copy, "--to", to, option)
+        told = f"error: {option.partition('=')[0]} must be left out with --to {to}; write another"
+        assert (code, err.startswith(told)) == (2, True)
+    code, _, err = main("export", run_copy, "--to", "hub")
+    assert (code, err) == (2, "error: --to hub needs --repo, got none; write --repo user/name\n")
+
+
+def test_a_push_says_where_the_model_is(main, run_copy, monkeypatch):
+    from tlf.publishing.hub.push import Pushed
+
+    pushed = Pushed(
+        "me/x", "http://hub/me/x", "abc", {"README.md": 1}, "its head is no linear layer"
+    )
+    monkeypatch.setattr("tlf.push", lambda *_, **__: pushed, raising=False)
+    code, out, _ = main("export", run_copy, "--to", "hub", "--repo", "me/x")
+    assert code == 0
+    assert out.splitlines()[:2] == ["http://hub/me/x", "commit abc, 1 files"]
+    assert "tlf predict hf-hub:me/x IMAGE...  classifies with it; hf-hub:me/x@abc stays" in out
+    assert "tlf alone loads the whole model: its head is no linear layer" in out

@@ -9,10 +9,14 @@ import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo, warnings_as_notes
 from tlf.cli.process import stopped_cleanly
+from tlf.errors import TlfError
 from tlf.tasks import describe
 
 if TYPE_CHECKING:
     from tlf.exports.preprocessing.difference import Difference
+
+CARD, HUB = "card", "hub"
+"""What ``--to`` names besides formats of a model."""
 
 
 @click.command()
@@ -21,13 +25,14 @@ if TYPE_CHECKING:
     "--to",
     required=True,
     metavar="FORMAT",
-    help="head, model, timm, torchvision, torch-export or onnx; or PLUGIN:NAME, of a plugin",
+    help="head, model, timm, torchvision, torch-export or onnx; or PLUGIN:NAME, of a plugin; card, "
+    "a model card; hub, the Hugging Face hub",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), callback=arguments.named_file,
     help="The file to write.",
 )  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace what exists.")
 @click.option("--int8", is_flag=True, help="With onnx: 8-bit weights and activations.")
 @click.option(
     "--margin", type=float, default=0.01, show_default=True,
@@ -37,7 +42,87 @@ if TYPE_CHECKING:
     "--with-preprocessing", is_flag=True,
     help="With onnx and torch-export: take images of any size, give probabilities.",
 )  # fmt: skip
+@click.option(
+    "--licence", metavar="NAME",
+    help="With card and hub: such as apache-2.0.  [default: that of the pretrained weights]",
+)  # fmt: skip
+@click.option("--repo", metavar="USER/NAME", help="With hub: the repository.")
+@click.option("--private", is_flag=True, help="With hub: seen by its owner alone.")
+@click.option("--onnx", is_flag=True, help="With hub: push the model as ONNX, too.")
 def command(
+    run: Path,
+    to: str,
+    output: Path | None,
+    repo: str | None,
+    licence: str | None,
+    *,
+    overwrite: bool,
+    int8: bool,
+    margin: float,
+    with_preprocessing: bool,
+    private: bool,
+    onnx: bool,
+) -> None:
+    """Write a run's best model for another library, its model card, or both to the hub.
+
+    Nothing is written unless the file gives the probabilities of the model, in float32.
+    """
+    _check(to, {
+        "--output": (output is not None, to != HUB),
+        "--int8": (int8, to not in (CARD, HUB)),
+        "--with-preprocessing": (with_preprocessing, to not in (CARD, HUB)),
+        "--licence": (licence is not None, to in (CARD, HUB)),
+        "--repo": (repo is not None, to == HUB),
+        "--private": (private, to == HUB),
+        "--onnx": (onnx, to == HUB),
+    })  # fmt: skip
+    with warnings_as_notes(), stopped_cleanly():
+        if to == CARD:
+            echo(str(tlf.write_card(run, output, licence=licence, overwrite=overwrite)))
+        elif to == HUB:
+            _push(run, repo, private=private, licence=licence, onnx=onnx, overwrite=overwrite)
+        else:
+            _export(
+                run, to, output, overwrite=overwrite, int8=int8, margin=margin,
+                with_preprocessing=with_preprocessing,
+            )  # fmt: skip
+
+
+def _check(to: str, options: dict[str, tuple[bool, bool]]) -> None:
+    """Check the options. Each is given or not, and fits what is written or not.
+
+    Raises:
+        TlfError: one does not fit.
+    """
+    for name, (given, fits) in options.items():
+        if given and not fits:
+            raise TlfError(
+                f"{name} must be left out with --to {to}; write another --to, or leave it out"
+            )
+
+
+def _push(
+    run: Path,
+    repository: str | None,
+    *,
+    private: bool,
+    licence: str | None,
+    onnx: bool,
+    overwrite: bool,
+) -> None:
+    if repository is None:
+        raise TlfError("--to hub needs --repo, got none; write --repo user/name")
+    pushed = tlf.push(
+        run, repository, private=private, licence=licence, onnx=onnx, overwrite=overwrite
+    )
+    name = f"hf-hub:{pushed.repository}"
+    echo(f"{pushed.url}\ncommit {pushed.commit}, {len(pushed.files)} files")
+    echo(f"tlf predict {name} IMAGE...  classifies with it; {name}@{pushed.commit} stays the same")
+    if pushed.own_loader:
+        echo(f"tlf alone loads the whole model: {pushed.own_loader}")
+
+
+def _export(
     run: Path,
     to: str,
     output: Path | None,
@@ -47,15 +132,10 @@ def command(
     margin: float,
     with_preprocessing: bool,
 ) -> None:
-    """Write a run's best model for another library.
-
-    Nothing is written unless the file gives the probabilities of the model, in float32.
-    """
-    with warnings_as_notes(), stopped_cleanly():
-        exported = tlf.export(
-            run, to, output, overwrite=overwrite, int8=int8, margin=margin,
-            with_preprocessing=with_preprocessing,
-        )  # fmt: skip
+    exported = tlf.export(
+        run, to, output, overwrite=overwrite, int8=int8, margin=margin,
+        with_preprocessing=with_preprocessing,
+    )  # fmt: skip
     if not exported.loaded:
         echo(
             f"{exported.path}\nnot compared: {to} has no way to load its file; the model that was "

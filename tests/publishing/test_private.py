@@ -1,0 +1,73 @@
+"""What leaves the computer: no folders, no passwords, nothing of the machine."""
+
+import tomllib
+
+import pytest
+
+from tlf.inference.metadata import read_metadata
+from tlf.publishing.private import (
+    paths_in,
+    public,
+    public_metadata,
+    public_provenance,
+    public_recipe,
+)
+
+RECIPE = {
+    "output": "/home/me/my runs/ants",
+    "data": {
+        "root": "/data/pets",
+        "group": r"/patient-(\d+)/",
+        "shards": ["s3://u:pw@b/a.tar?x=1"],
+    },
+    "backbone": {"weights": "C:\\Users\\me\\net.pth", "model": "resnet18"},
+    "lr": 0.1,
+}
+
+
+def test_of_a_path_the_last_part_is_left():
+    assert tomllib.loads(public_recipe(RECIPE)) == {
+        "output": "ants",
+        "data": {"root": "pets", "group": r"/patient-(\d+)/", "shards": ["s3://b/a.tar?…"]},
+        "backbone": {"weights": "net.pth", "model": "resnet18"},
+        "lr": 0.1,
+    }
+    assert [*paths_in(RECIPE)] == [
+        "/home/me/my runs/ants", "/data/pets", "C:\\Users\\me\\net.pth"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("2 images of /data/pets/train are gone", "2 images of train are gone"),
+        ("see /home/me/my runs/ants.", "see ants."),
+        ("https://host/a/b and 1/2 and and/or", "https://host/a/b and 1/2 and and/or"),
+        ("file:///home/me/x.png", "x.png"),
+        ("tlf evaluate '/a/b c/run' --split test", "tlf evaluate 'b c/run' --split test"),
+    ],
+)
+def test_sentences_name_no_folder(said, left):
+    assert public({"note": said}, ("/home/me/my runs/ants",)) == {"note": left}
+
+
+def test_provenance_has_the_recipe_without_its_paths():
+    chapter = {"recipe": "output = '/home'", "notes": ["2 images are in both splits\n  a.png"]}
+    about = {
+        **chapter,
+        "hardware": {"device": "CPU", "machine": "Linux-acme"},
+        "earlier": [chapter],
+    }
+    found = public_provenance(about, RECIPE)
+    assert found["hardware"] == {"device": "CPU"}
+    assert found["notes"] == ["2 images are in both splits"]
+    assert found["earlier"] == [{"notes": found["notes"]}]
+    assert found["recipe"] == public_recipe(RECIPE)
+
+
+def test_metadata_names_no_train_images(finished):
+    metadata = read_metadata(finished / "head.safetensors")
+    changed = {**metadata.backbone, "weights": "/secret/net.pth"}
+    found = public_metadata(metadata.__class__(**{**vars(metadata), "backbone": changed}))
+    assert (found.backbone["weights"], found.unlike) == ("net.pth", None)
+    assert found.backbone["sha256"] == metadata.backbone["sha256"]

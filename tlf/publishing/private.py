@@ -1,0 +1,106 @@
+"""What may leave this computer: no folders of it, no passwords, no names of single images."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import tomli_w
+
+from tlf.data.ranges.addresses import shown
+from tlf.inference.metadata import Metadata
+
+_PATTERN = re.compile(r"[\\(^$]")
+"""What begins with a slash and holds one of these is a pattern over names, and no path."""
+
+_IN_SENTENCE = re.compile(r"(?:file://)?(?<![\w.:/~-])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"`,;]+){2,}")
+"""A path of at least two parts in a sentence."""
+
+_UNSAID = ("machine", "recipe")
+"""Keys of provenance.json that say more than a result depends on, or are said elsewhere."""
+
+
+def public(value: Any, folders: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - JSON or TOML
+    """A table with the last part in place of every absolute path.
+
+    ``folders``: paths that sentences in it may name, with spaces or without.
+
+    >>> public({"root": "/home/me/ants", "note": "2 images of /home/me/ants are gone", "lr": 0.1})
+    {'root': 'ants', 'note': '2 images of ants are gone', 'lr': 0.1}
+    """
+    if isinstance(value, Mapping):
+        return {key: public(each, folders) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [public(each, folders) for each in value]
+    if not isinstance(value, str) or (value.startswith("/") and _PATTERN.search(value)):
+        return value
+    return _name(value) if _is_path(value) else _sentence(shown(value), folders)
+
+
+def public_recipe(recipe: Mapping[str, Any]) -> str:
+    """A recipe as TOML without what is private."""
+    return tomli_w.dumps(public(recipe))
+
+
+def public_provenance(provenance: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run has recorded about itself, without what is private.
+
+    ``recipe``: of the run. Its paths are what sentences may name.
+    """
+    folders = tuple(sorted({*paths_in(recipe), str(Path.home())}, key=len, reverse=True))
+    found: dict[str, Any] = public(_said(provenance), folders)
+    return found | {"recipe": public_recipe(recipe)}
+
+
+def public_metadata(metadata: Metadata) -> Metadata:
+    """The metadata of a model's file without what is private, and without train images: their file
+    is not published, as it names them.
+    """
+    return replace(
+        metadata,
+        backbone=public(dict(metadata.backbone)),
+        head=public(dict(metadata.head)),
+        unlike=None,
+    )
+
+
+def paths_in(value: object) -> Iterator[str]:
+    """The absolute paths in a table."""
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from paths_in(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from paths_in(each)
+    elif isinstance(value, str) and _is_path(value):
+        yield value
+
+
+def _said(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """What is said of a run, of its earlier chapters, too: of a note the first line, since others
+    name images.
+    """
+    if isinstance(value, Mapping):
+        kept = {key: _said(each) for key, each in value.items() if key not in _UNSAID}
+        notes = kept.get("notes")
+        cut = [str(one).partition("\n")[0] for one in notes] if isinstance(notes, list) else []
+        return kept | ({"notes": cut} if "notes" in kept else {})
+    return [_said(each) for each in value] if isinstance(value, list) else value
+
+
+def _is_path(text: str) -> bool:
+    windows = PureWindowsPath(text)
+    if windows.drive and windows.root:
+        return True
+    return text.startswith(("/", "~/", "file://")) and not _PATTERN.search(text)
+
+
+def _name(path: str) -> str:
+    return PureWindowsPath(path).name if "\\" in path else PurePosixPath(path).name
+
+
+def _sentence(text: str, folders: tuple[str, ...]) -> str:
+    for folder in folders:
+        text = text.replace(folder, _name(folder))
+    return _IN_SENTENCE.sub(lambda found: _name(found[0]), text)
