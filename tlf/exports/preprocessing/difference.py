@@ -26,6 +26,8 @@ class Difference:
 
     levels: int
     """The largest difference of a value of a prepared image, in grey levels."""
+    white: int
+    """The number of grey levels from black to white: 255, or 65,535 of 16 bits."""
     values: float
     """The fraction of values that differ, rounded to whole grey levels."""
     largest: float
@@ -88,6 +90,7 @@ def _difference(
     apart = (probabilities - expected).abs()
     return Difference(
         levels=max(largest for largest, _ in levels),
+        white=source.metadata.preprocessing.largest,
         values=sum(values for _, values in levels) / len(levels),
         largest=float(apart.max()),
         mean=float(apart.mean()),
