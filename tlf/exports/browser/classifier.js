@@ -33,7 +33,9 @@ async function classify(session, about, file) {
 
 /* Decode an image file: upright, transparent pixels on white, without colour profiles. */
 async function readImage(file, preprocessing) {
-  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => {
+    throw new Error(`${file.name ?? "the file"} cannot be read as an image`);
+  });
   const { width, height } = bitmap;
   checkSize(width, height, preprocessing);
   const canvas = new OffscreenCanvas(width, height);
