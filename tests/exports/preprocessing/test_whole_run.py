@@ -1,6 +1,7 @@
 """Runs whose preprocessing is exported with them: what app writers get."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 import tlf as package
+from places import ROOT
 from prepared_images import image
 from shapes import INKS, draw_shapes, shapes_recipe
 from small import needs_onnx
@@ -53,6 +55,20 @@ def test_onnx(run_copy):
     assert (about["classes"], about["with_preprocessing"]) == (["circles", "squares"], True)
     check_sizes(run_copy, lambda pixels: session.run(None, {"image": pixels})[0].tolist())
     assert [path.name for path in (run_copy / "exports").iterdir()] == ["model.preprocessing.onnx"]
+
+
+def test_the_lines_of_the_document_run(run_copy, images, tmp_path, monkeypatch, capsys):
+    document = (ROOT / "tlf" / "exports" / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+    package.export(run_copy, "onnx", tmp_path / "model.preprocessing.onnx", with_preprocessing=True)
+    path = next((images / "val" / "circles").iterdir())
+    shutil.copy(path, tmp_path / "image.jpg")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "tlf/exports/README.md", "exec"), {})
+    label, probability = capsys.readouterr().out.split()
+    expected = package.load_classifier(run_copy).predict(path)
+    assert label == expected.label
+    assert float(probability) == pytest.approx(expected.probability, abs=1e-3)
 
 
 def test_onnx_in_8_bits(run_copy):
