@@ -48,6 +48,7 @@ DOCUMENTS = [
     "tlf/checks/README.md",
     "tlf/data/ranges/README.md",
     "tlf/evaluation/README.md",
+    "tlf/exports/README.md",
     "tlf/inference/README.md",
     "tlf/inference/UNSURE.md",
     "tlf/metrics/README.md",
@@ -371,7 +372,7 @@ def test_every_document_of_python_is_python():
 
 def test_every_block_of_python_has_its_test():
     """Below, in test_documents.py (plugins), in end_to_end/test_api.py and test_app.py, in
-    inference/test_train_images.py, and in studies/test_probe.py.
+    exports/preprocessing, inference/test_train_images.py, and in studies/test_probe.py.
     """
     counts = {name: len(blocks(name, "python")) for name in DOCUMENTS}
     hooks = len(re.findall(r"^### `tlf_", text("plugins/README.md"), re.MULTILINE))
@@ -383,6 +384,7 @@ def test_every_block_of_python_has_its_test():
         "tlf/API.md": 3,
         "tlf/checks/README.md": 1,
         "tlf/data/ranges/README.md": 1,
+        "tlf/exports/README.md": 1,
         "tlf/inference/README.md": 4,
         "tlf/inference/UNSURE.md": 3,
         "tlf/studies/README.md": 1,

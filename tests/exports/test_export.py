@@ -4,10 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import tlf as package
 from tlf.errors import DataError, RunError, TlfError, WeightsError
 from tlf.exports import export as module
+from tlf.exports.preprocessing.program import Prepared
+from tlf.exports.preprocessing.whole_images import WholeImages
 
 
 def test_what_differs_is_not_written(run_copy, monkeypatch):
@@ -84,6 +87,20 @@ def test_a_run_in_bf16_is_exported_whatever_16_bits_change(finished_bf16, tmp_pa
     change_predictions(run)
     with pytest.raises(WeightsError, match=r"by up to 0\.\d+, and bf16 explains .* of it: the im"):
         package.export(run, "torch-export", overwrite=True)
+
+
+def test_preprocessing_that_changes_probabilities_is_not_written(run_copy, monkeypatch):
+    """In a format that cannot hold it, so that nothing is traced."""
+    found = iter(torch.tensor([0.0, 1.0]) for _ in range(11))
+    whole = WholeImages(
+        lambda source, path: path.write_bytes(b"changed"),
+        lambda source: Prepared(source.metadata.preprocessing),
+        lambda path: lambda image: next(found),
+    )
+    monkeypatch.setattr(module, "find_whole_images", lambda to: whole)
+    with pytest.raises(WeightsError, match="--with-preprocessing changes probabilities by up to"):
+        package.export(run_copy, "model", with_preprocessing=True)
+    assert list((run_copy / "exports").iterdir()) == []
 
 
 def test_nothing_is_replaced_without_overwrite(run_copy):

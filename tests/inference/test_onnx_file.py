@@ -40,6 +40,10 @@ def test_it_classifies_images_as_they_are_read(tmp_path):
             {"tlf": json.dumps(ABOUT | {"preprocessing": {"size": 0}})},
             "size must be a whole number",
         ),
+        (
+            {"tlf": json.dumps(ABOUT | {"with_preprocessing": True})},
+            "prepares images itself, so it takes whole ones; name a file that tlf export has",
+        ),
         ({"tlf": json.dumps({"classes": ["ant"]})}, "has incomplete or unknown metadata"),
     ],
 )

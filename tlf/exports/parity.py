@@ -1,6 +1,5 @@
 """Eval images of a run and its own predictions on them: what an export must agree with."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -42,10 +41,6 @@ class Sample:
     """The images that the run evaluated."""
     positions: tuple[int, ...]
     """Where the N images are in the split."""
-
-    def files(self) -> Iterator[bytes]:
-        """The bytes of each image's file."""
-        return map(self.split.read, self.positions)
 
     def difference(self, probabilities: Tensor) -> float:
         """The largest difference from a probability of the run."""

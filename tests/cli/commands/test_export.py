@@ -1,5 +1,8 @@
 """``tlf export`` writes a file and prints how it compares with the run."""
 
+from tlf.exports.export import Exported
+from tlf.exports.preprocessing.difference import Difference
+
 
 def test_the_file_and_the_comparison_are_printed(main, run_copy):
     code, out, err = main("export", run_copy, "--to", "timm")
@@ -68,3 +71,28 @@ def test_a_push_says_where_the_model_is(main, run_copy, monkeypatch):
     assert out.splitlines()[:2] == ["http://hub/me/x", "commit abc, 1 files"]
     assert "tlf predict hf-hub:me/x IMAGE...  classifies with it; hf-hub:me/x@abc stays" in out
     assert "tlf alone loads the whole model: its head is no linear layer" in out
+
+
+def test_what_preprocessing_in_the_file_changes_is_printed(main, monkeypatch):
+    changed = Difference(
+        levels=1, white=255, values=0.00123, largest=0.0004, mean=2e-5, predictions=0
+    )
+    exported = Exported(
+        "a.onnx", 11, 0.1, {"top1": 1.0}, {"top1": 1.0}, "no", preprocessing=changed
+    )
+    monkeypatch.setattr("tlf.export", lambda run, to, output, **options: exported)
+    code, out, err = main("export", "runs/mine", "--to", "onnx", "--with-preprocessing")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[2] == (
+        "compared with Pillow's pixels: 0.12% of the values differ, by at most 1 of 255 grey "
+        "levels; probabilities by at most 0.0004, on average 2e-05; predictions for 0 of 11 images"
+    )
+
+
+def test_preprocessing_is_for_two_formats(main, run_copy):
+    code, out, err = main("export", run_copy, "--to", "timm", "--with-preprocessing")
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: --with-preprocessing needs --to onnx or torch-export, got --to timm; write one of "
+        "them, or leave --with-preprocessing out\n"
+    )

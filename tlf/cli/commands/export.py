@@ -153,10 +153,11 @@ def _export(
 
 def _difference(found: "Difference", images: int) -> str:
     """What a file changes by preparing images itself."""
+    levels = f"{found.levels} of {found.white} grey levels"
     return (
         f"compared with Pillow's pixels: {found.values:.2%} of the values differ, by at most "
-        f"{found.levels} grey levels; probabilities by at most {found.largest:.1g}, on average "
-        f"{found.mean:.1g}; the predictions for {found.predictions} of {images} images"
+        f"{levels}; probabilities by at most {found.largest:.1g}, on average {found.mean:.1g}; "
+        f"predictions for {found.predictions} of {images} images"
     )
 
 

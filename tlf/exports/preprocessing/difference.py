@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tlf.data.transforms import full_pixels
-from tlf.errors import WeightsError
+from tlf.errors import DataError, WeightsError
 from tlf.exports.formats import Source
 from tlf.exports.parity import Sample
 from tlf.exports.preprocessing.whole_images import WholeImages
@@ -26,6 +26,8 @@ class Difference:
 
     levels: int
     """The largest difference of a value of a prepared image, in grey levels."""
+    white: int
+    """The number of grey levels from black to white: 255, or 65,535 of 16 bits."""
     values: float
     """The fraction of values that differ, rounded to whole grey levels."""
     largest: float
@@ -62,6 +64,9 @@ def measure(
         sample: its images.
         file: what was written.
         expected: the probabilities with Pillow's pixels (N, K).
+
+    Raises:
+        DataError: an image cannot be decoded whole; names it.
     """
     how, compute = source.metadata.preprocessing, whole.compute(file)
     prepare, step = whole.prepare(source), torch.tensor(how.std).view(-1, 1, 1) * how.largest
@@ -88,6 +93,7 @@ def _difference(
     apart = (probabilities - expected).abs()
     return Difference(
         levels=max(largest for largest, _ in levels),
+        white=source.metadata.preprocessing.largest,
         values=sum(values for _, values in levels) / len(levels),
         largest=float(apart.max()),
         mean=float(apart.mean()),
@@ -98,4 +104,8 @@ def _difference(
 def _whole_images(source: Source, sample: Sample) -> Iterator[Tensor]:
     """The images of a sample as their files hold them: upright, (H, W, C), uint8 or uint16."""
     how = replace(source.metadata.preprocessing, reduced=False)
-    return (torch.from_numpy(full_pixels(data, how)) for data in sample.files())
+    for position in sample.positions:
+        try:
+            yield torch.from_numpy(full_pixels(sample.split.read(position), how))
+        except DataError as error:
+            raise DataError(f"{sample.split.names[position]}: {error}") from error

@@ -64,8 +64,8 @@ def check_preprocessing(how: Preprocessing) -> None:
     """
     if how.interpolation == "lanczos":
         raise WeightsError(
-            "--with-preprocessing needs transforms.interpolation to be nearest, bilinear or "
-            f"bicubic, got lanczos, which neither ONNX nor torch has; {_LEAVE_OUT}"
+            "--with-preprocessing needs a backbone whose images are resized by nearest, bilinear "
+            f"or bicubic interpolation, got lanczos, which no operator computes; {_LEAVE_OUT}"
         )
     if how.prepare:
         kinds = ", ".join(str(one["kind"]) for one in how.prepare)
