@@ -78,9 +78,14 @@ def home(tmp_path, monkeypatch):
     shutil.rmtree(tmp_path)
 
 
+LIBRARIES = "accelerate, datasets, matplotlib.pyplot, scipy.stats, sklearn, timm, torchvision"
+"""What pip installs together need not fit: pyarrow, of datasets, says of no NumPy that it is too old."""
+
+
 def use(commands):
     """Everything that a first hour needs, in the working directory."""
     python, program = commands / "python", commands / "tlf"
+    check(python, "-c", f"import {LIBRARIES}")
     assert this.__version__ in check(python, "-m", "tlf", "--version")
     assert "Resume a stopped run" in check(program, "--help")
     assert "cross-entropy" in check(program, "plugins")
