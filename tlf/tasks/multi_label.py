@@ -172,12 +172,17 @@ class MultiLabel:
         return ((logits >= 0) == labels.bool()).all(1)
 
     def linear_scores(
-        self, fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]", labels: "NDArray[Any]"
+        self,
+        fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]",
+        labels: "NDArray[Any]",
+        *,
+        at_once: bool = False,
     ) -> "NDArray[np.float64]":
         """Those of a classifier for each class, of the images that have it against the others."""
         import numpy as np
 
-        return np.stack([fitted(own)[:, -1] for own in labels.T.astype(np.int64)], axis=1)
+        marks = labels.astype(np.int64)
+        return fitted(marks) if at_once else np.stack([fitted(own)[:, -1] for own in marks.T], 1)
 
     def of_classes(
         self, shares: "NDArray[np.float64]", labels: "NDArray[Any]", k: int
