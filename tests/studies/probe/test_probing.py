@@ -63,7 +63,7 @@ def test_several_labels_are_probed_one_against_the_rest_as_scikit_learn_does():
         assert found[held_out].mean() == pytest.approx(expected)
     ridge = next(probe_rows(points, judged, "ridge"))
     held_out = judged.folds[0] == 0
-    probe = RidgeClassifierCV(np.logspace(-3, 2, 6)).fit(points[~held_out], marks[~held_out])
+    probe = RidgeClassifierCV(np.logspace(-3, 2, 6)).fit(points[~held_out], 1 * marks[~held_out])
     scores = probe.decision_function(points[held_out])
     expected = average_precision_score(marks[held_out], scores, average="macro")
     assert ridge[held_out].mean() == pytest.approx(expected)
