@@ -84,12 +84,9 @@ def judged_images(
         )
     own = task.among(labels, large)
     images, kept = np.array([*own], dtype=np.int64), [*own.values()]
-    _, strata = np.unique(np.array(task.strata(kept)), return_inverse=True)
-    # Images of a stratum with the same labels follow each other: folds get as many of them, too.
-    pairs = [*zip(strata.tolist(), kept, strict=True)]
-    numbers = {pair: number for number, pair in enumerate(sorted({*pairs}))}
-    order = np.array([numbers[pair] for pair in pairs])
-    folds = [deal_folds(order, groups[images], seed + number) for number in range(repeats)]
+    strata, folds = _dealt(task, kept, groups[images], seed, repeats)
+    enough = [n for n in range(strata.max() + 1)
+              if len(np.unique(groups[images[strata == n]])) >= FOLDS]  # fmt: skip
     return Judged(
         task=task,
         images=images,
@@ -97,14 +94,24 @@ def judged_images(
         classes=tuple(classes[n] for n in large),
         among=tuple(large),
         strata=strata,
-        large=tuple(
-            n
-            for n in range(strata.max() + 1)
-            if len(np.unique(groups[images[strata == n]])) >= FOLDS
-        ),
-        folds=np.stack(folds),
+        large=tuple(enough),
+        folds=folds,
         left_out={classes[n]: count for n, count in enumerate(different) if count < FOLDS},
     )
+
+
+def _dealt(
+    task: Task, labels: Sequence[Any], groups: "Integers", seed: int, repeats: int
+) -> "tuple[Integers, Integers]":
+    """The stratum of each image (N,), and its fold in each way to deal (repeats, N).
+
+    Images of a stratum with the same labels follow each other: folds get as many of them, too.
+    """
+    _, strata = np.unique(np.array(task.strata(labels)), return_inverse=True)
+    pairs = [*zip(strata.tolist(), labels, strict=True)]
+    numbers = {pair: number for number, pair in enumerate(sorted({*pairs}))}
+    order = np.array([numbers[pair] for pair in pairs])
+    return strata, np.stack([deal_folds(order, groups, seed + number) for number in range(repeats)])
 
 
 @dataclass(frozen=True)
