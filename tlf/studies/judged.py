@@ -1,7 +1,7 @@
 """The images that a study judges by, and how they are dealt to folds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -166,7 +166,9 @@ def _together(files: "Integers", groups: Sequence[str]) -> "Integers":
     return together
 
 
-def held_out_accuracy(right: "NDArray[np.float64]", folds: "Integers") -> Figure:
+def held_out_accuracy(
+    right: "NDArray[np.float64]", folds: "Integers", images: int | None = None
+) -> Figure:
     """How often probes were right, or another main metric. Its interval is that of the difference
     from never.
 
@@ -174,5 +176,7 @@ def held_out_accuracy(right: "NDArray[np.float64]", folds: "Integers") -> Figure
         right: (repeats, N), what each image counts: whether it was classified correctly, for
             example.
         folds: (repeats, N), the fold that held each image out.
+        images: how many say it, where all are right or none is; None: N.
     """
-    return accuracy_of(over_splits(np.zeros_like(right), right, folds))
+    found = over_splits(np.zeros_like(right), right, folds)
+    return accuracy_of(found if images is None else replace(found, images=images))
