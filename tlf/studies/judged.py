@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlf.checks.probe import FOLDS, deal_folds
+from tlf.checks.probe import FOLDS, deal_folds, together
 from tlf.components import Split
 from tlf.errors import DataError
 from tlf.metrics.figures import Figure
@@ -151,19 +151,7 @@ def equal_files(split: Split, groups: Mapping[str, str] = MappingProxyType({})) 
     first: dict[bytes, int] = {}
     digests = (sha256(split.read(index)).digest() for index in range(len(split)))
     files = np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
-    return _together(files, [groups[name] for name in split.names]) if groups else files
-
-
-def _together(files: "Integers", groups: Sequence[str]) -> "Integers":
-    """The number of what hangs together by equal files and by groups (N,)."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    _, group = np.unique(groups, return_inverse=True)
-    count, nodes = len(files), len(files) + int(group.max()) + 1
-    links = coo_array((np.ones(count), (files, count + group)), shape=(nodes, nodes))
-    together: Integers = connected_components(links, directed=False)[1][files].astype(np.int64)
-    return together
+    return together(files, [groups[name] for name in split.names]) if groups else files
 
 
 def held_out_accuracy(
