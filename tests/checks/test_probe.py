@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from planted import clusters
 from tlf.checks import probe
-from tlf.checks.probe import FOLDS, deal_folds, out_of_fold
+from tlf.checks.probe import FOLDS, deal_folds, out_of_fold, together
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -47,6 +47,12 @@ def test_copies_do_not_teach_the_probe_their_label():
     right = [(each[np.arange(100), labels] > 0.5).mean() for each in (apart, together)]
     assert right[0] > 0.75
     assert right[1] < 0.6
+
+
+def test_images_of_one_picture_and_of_one_group_hang_together():
+    found = together(np.array([0, 0, 2, 3, 4]), ["a", "b", "b", "c", "d"])
+    assert found[0] == found[1] == found[2]
+    assert len({*found[2:]}) == 3
 
 
 def test_folds_hold_groups_together_and_have_each_class():

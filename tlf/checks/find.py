@@ -27,7 +27,7 @@ from tlf.checks.multi_label.by_probes import by_probes
 from tlf.checks.near_duplicates import find_duplicates
 from tlf.checks.neighbours import NEIGHBOURS, directions, nearest
 from tlf.checks.odd_sizes import find_odd_sizes
-from tlf.checks.probe import FOLDS, out_of_fold
+from tlf.checks.probe import FOLDS, out_of_fold, together
 from tlf.components import Splits
 from tlf.data.decoding.libraries import decoders
 from tlf.data.embedded import EmbeddedSplits
@@ -110,6 +110,10 @@ def _key(embedded: EmbeddedSplits) -> EntryKey:
         "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         "tlf": engine(),
     }
+    if embedded.splits.groups:
+        depends["groups"] = sha256(
+            repr(sorted(embedded.splits.groups.items())).encode()
+        ).hexdigest()
     images = sum(map(len, rows))
     return EntryKey("findings", f"findings of a check of {images} images", depends)
 
@@ -156,6 +160,10 @@ def _compared(
     of_group = np.arange(len(images))
     for group in groups:
         of_group[list(group.images)] = group.images[0]
+    if splits.groups:  # images of a patient or a camera, too, would teach a probe their label
+        known = [f"group {splits.groups[name]}" for name in splits.train.names]
+        alone = [f"image {number}" for number in range(len(splits.eval))]
+        of_group = together(of_group, [*known, *alone])
     if labels.ndim == 2:
         suspects, inseparable, notes = by_probes(embedded, images, labels, rows, of_group, _SEED)
     else:

@@ -2,6 +2,7 @@
 embeddings, trained on the other folds.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,6 +66,25 @@ def deal_folds(
     dealt = np.empty(len(first), np.int64)
     dealt[order] = np.arange(len(first)) % FOLDS
     return dealt[group]
+
+
+def together(files: "NDArray[np.int64]", groups: Sequence[str]) -> "NDArray[np.int64]":
+    """The number of what hangs together by equal pictures and by groups (N,).
+
+    Parameters:
+        files: (N,), the same number for images of one picture.
+        groups: the group of each image.
+    """
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, group = np.unique(groups, return_inverse=True)
+    _, file = np.unique(files, return_inverse=True)
+    pictures = int(file.max()) + 1
+    nodes = pictures + int(group.max()) + 1
+    links = coo_array((np.ones(len(file)), (file, pictures + group)), shape=(nodes, nodes))
+    return np.asarray(connected_components(links, directed=False)[1][file], np.int64)
 
 
 def _calibrated(

@@ -1,14 +1,14 @@
 """The images that a study judges by, and how they are dealt to folds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlf.checks.probe import FOLDS, deal_folds
+from tlf.checks.probe import FOLDS, deal_folds, together
 from tlf.components import Split
 from tlf.errors import DataError
 from tlf.metrics.figures import Figure
@@ -84,12 +84,9 @@ def judged_images(
         )
     own = task.among(labels, large)
     images, kept = np.array([*own], dtype=np.int64), [*own.values()]
-    _, strata = np.unique(np.array(task.strata(kept)), return_inverse=True)
-    # Images of a stratum with the same labels follow each other: folds get as many of them, too.
-    pairs = [*zip(strata.tolist(), kept, strict=True)]
-    numbers = {pair: number for number, pair in enumerate(sorted({*pairs}))}
-    order = np.array([numbers[pair] for pair in pairs])
-    folds = [deal_folds(order, groups[images], seed + number) for number in range(repeats)]
+    strata, folds = _dealt(task, kept, groups[images], seed, repeats)
+    enough = [n for n in range(strata.max() + 1)
+              if len(np.unique(groups[images[strata == n]])) >= FOLDS]  # fmt: skip
     return Judged(
         task=task,
         images=images,
@@ -97,14 +94,24 @@ def judged_images(
         classes=tuple(classes[n] for n in large),
         among=tuple(large),
         strata=strata,
-        large=tuple(
-            n
-            for n in range(strata.max() + 1)
-            if len(np.unique(groups[images[strata == n]])) >= FOLDS
-        ),
-        folds=np.stack(folds),
+        large=tuple(enough),
+        folds=folds,
         left_out={classes[n]: count for n, count in enumerate(different) if count < FOLDS},
     )
+
+
+def _dealt(
+    task: Task, labels: Sequence[Any], groups: "Integers", seed: int, repeats: int
+) -> "tuple[Integers, Integers]":
+    """The stratum of each image (N,), and its fold in each way to deal (repeats, N).
+
+    Images of a stratum with the same labels follow each other: folds get as many of them, too.
+    """
+    _, strata = np.unique(np.array(task.strata(labels)), return_inverse=True)
+    pairs = [*zip(strata.tolist(), labels, strict=True)]
+    numbers = {pair: number for number, pair in enumerate(sorted({*pairs}))}
+    order = np.array([numbers[pair] for pair in pairs])
+    return strata, np.stack([deal_folds(order, groups, seed + number) for number in range(repeats)])
 
 
 @dataclass(frozen=True)
@@ -144,22 +151,12 @@ def equal_files(split: Split, groups: Mapping[str, str] = MappingProxyType({})) 
     first: dict[bytes, int] = {}
     digests = (sha256(split.read(index)).digest() for index in range(len(split)))
     files = np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
-    return _together(files, [groups[name] for name in split.names]) if groups else files
+    return together(files, [groups[name] for name in split.names]) if groups else files
 
 
-def _together(files: "Integers", groups: Sequence[str]) -> "Integers":
-    """The number of what hangs together by equal files and by groups (N,)."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    _, group = np.unique(groups, return_inverse=True)
-    count, nodes = len(files), len(files) + int(group.max()) + 1
-    links = coo_array((np.ones(count), (files, count + group)), shape=(nodes, nodes))
-    together: Integers = connected_components(links, directed=False)[1][files].astype(np.int64)
-    return together
-
-
-def held_out_accuracy(right: "NDArray[np.float64]", folds: "Integers") -> Figure:
+def held_out_accuracy(
+    right: "NDArray[np.float64]", folds: "Integers", images: int | None = None
+) -> Figure:
     """How often probes were right, or another main metric. Its interval is that of the difference
     from never.
 
@@ -167,5 +164,7 @@ def held_out_accuracy(right: "NDArray[np.float64]", folds: "Integers") -> Figure
         right: (repeats, N), what each image counts: whether it was classified correctly, for
             example.
         folds: (repeats, N), the fold that held each image out.
+        images: how many say it, where all are right or none is; None: N.
     """
-    return accuracy_of(over_splits(np.zeros_like(right), right, folds))
+    found = over_splits(np.zeros_like(right), right, folds)
+    return accuracy_of(found if images is None else replace(found, images=images))

@@ -34,6 +34,8 @@ def held_out_scores(
     rows: "Floats",
     labels: "NDArray[Any]",
     held_out: "Floats",
+    *,
+    at_once: bool = False,
 ) -> "Floats":
     """The score that probes give to each class of images that they have not seen (M, K).
 
@@ -43,9 +45,13 @@ def held_out_scores(
         rows: (N, D), of the images that they are trained on.
         labels: of these images, as the task's ``array`` gives them.
         held_out: (M, D), rows of the other images.
+        at_once: whether the classifier takes marks of several classes (N, K), too.
     """
 
     def fitted(targets: "NDArray[np.int64]") -> "Floats":
+        if targets.ndim == 2:
+            several: Floats = new().fit(rows, targets).decision_function(held_out)
+            return several
         known = np.unique(targets)
         scores = np.full((len(held_out), max(2, int(known.max()) + 1)), -np.inf)
         if len(known) == 1:  # there is nothing to tell apart
@@ -56,7 +62,7 @@ def held_out_scores(
         scores[:, probe.classes_] = np.stack([-found, found], 1) if found.ndim == 1 else found
         return scores
 
-    return task.linear_scores(fitted, labels)
+    return task.linear_scores(fitted, labels, at_once=at_once)
 
 
 def check_finite(name: str, rows: "NDArray[np.float32]") -> None:

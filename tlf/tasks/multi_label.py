@@ -172,31 +172,34 @@ class MultiLabel:
         return ((logits >= 0) == labels.bool()).all(1)
 
     def linear_scores(
-        self, fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]", labels: "NDArray[Any]"
+        self,
+        fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]",
+        labels: "NDArray[Any]",
+        *,
+        at_once: bool = False,
     ) -> "NDArray[np.float64]":
         """Those of a classifier for each class, of the images that have it against the others."""
         import numpy as np
 
-        return np.stack([fitted(own)[:, -1] for own in labels.T.astype(np.int64)], axis=1)
+        marks = labels.astype(np.int64)
+        return fitted(marks) if at_once else np.stack([fitted(own)[:, -1] for own in marks.T], 1)
 
     def of_classes(
         self, shares: "NDArray[np.float64]", labels: "NDArray[Any]", k: int
     ) -> tuple["NDArray[np.bool_]", "NDArray[np.float64]"]:
-        """All images, and what each counts for the average precision of the class. Images that
-        were judged where none has the class count the mean of the others.
+        """All images, and what each counts for the average precision of the class: where it was
+        judged among images without the class, the mean of the others.
         """
         import numpy as np
 
         own = shares[..., k]
-        found = np.where(np.isnan(own), np.nanmean(own, axis=-1, keepdims=True), own)
-        return np.ones(len(labels), np.bool_), found
+        others = np.nanmean(own, axis=-1, keepdims=True)
+        return np.ones(len(labels), np.bool_), np.where(np.isnan(own), others, own)
 
     def per_class(
         self, scores: "NDArray[np.floating]", labels: "NDArray[Any]"
     ) -> "NDArray[np.float64]":
-        """What each image counts for the average precision of each class (N, K); NaN where no image
-        has the class.
-        """
+        """What each image counts for the AP of each class (N, K); NaN where no image has it."""
         from tlf.tasks.multi_label_figures import shares_by_class
 
         return shares_by_class(scores, labels > 0)
@@ -250,11 +253,7 @@ class MultiLabel:
             )
 
     def check_command(self, command: str) -> None:
-        """Check that a command can show images of the task.
-
-        Raises:
-            ValueError: it shows one label of each.
-        """
+        """Raise ``ValueError``: the command shows one label of each image."""
         raise ValueError(
             f"task must be single-label for tlf {command}, which shows one label of each image and "
             "how probable it is, got multi-label; train it, and look at its report"

@@ -129,7 +129,11 @@ class SingleLabel:
         return logits.argmax(1) == labels
 
     def linear_scores(
-        self, fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]", labels: "NDArray[Any]"
+        self,
+        fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]",
+        labels: "NDArray[Any]",
+        *,
+        at_once: bool = False,
     ) -> "NDArray[np.float64]":
         """Those of one classifier of all classes."""
         return fitted(labels)

@@ -124,7 +124,11 @@ class Task(Protocol):
         """
 
     def linear_scores(
-        self, fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]", labels: "NDArray[Any]"
+        self,
+        fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]",
+        labels: "NDArray[Any]",
+        *,
+        at_once: bool = False,
     ) -> "NDArray[np.float64]":
         """The score of each class for other images (M, K), by linear classifiers of N images.
 
@@ -132,6 +136,7 @@ class Task(Protocol):
             fitted: the class of each image (N,) → the scores (M, C) of a classifier that was fitted
                 to them, where C is one more than the highest class.
             labels: of the N images, as ``array`` gives them.
+            at_once: ``fitted`` also takes marks of several classes (N, K), and gives (M, K).
         """
 
     def of_classes(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
 from sklearn.metrics import average_precision_score
 from sklearn.multiclass import OneVsRestClassifier
 
@@ -61,6 +61,12 @@ def test_several_labels_are_probed_one_against_the_rest_as_scikit_learn_does():
         scores = probe.decision_function(points[held_out])
         expected = average_precision_score(marks[held_out], scores, average="macro")
         assert found[held_out].mean() == pytest.approx(expected)
+    ridge = next(probe_rows(points, judged, "ridge"))
+    held_out = judged.folds[0] == 0
+    probe = RidgeClassifierCV(np.logspace(-3, 2, 6)).fit(points[~held_out], 1 * marks[~held_out])
+    scores = probe.decision_function(points[held_out])
+    expected = average_precision_score(marks[held_out], scores, average="macro")
+    assert ridge[held_out].mean() == pytest.approx(expected)
 
 
 def test_many_images_are_dealt_twice():

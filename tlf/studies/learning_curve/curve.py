@@ -150,7 +150,7 @@ def _classes(
                 images=int(having.sum()),
                 trained_on=tuple(int(trained[size - 1]) for size in sizes),
                 recalls=tuple(seen.mean((1, 2)).tolist()),
-                recall=held_out_accuracy(seen[-1], folds),
+                recall=held_out_accuracy(seen[-1], folds, int(having.sum())),
                 gain=over_splits(seen[half], seen[-1], folds, level=_level(judged)),
             )
         )
