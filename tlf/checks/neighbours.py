@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 2**23
 """Similarities that a thread holds at once: 32 MiB."""
+_ROWS = 10_000
+"""Rows whose lengths are found at once."""
 _RUN = 64
 """Similarities whose greatest is found first: only the runs with the greatest are sorted."""
 _OWN = -2.0
@@ -31,8 +33,12 @@ def unit(rows: "Rows") -> "Rows":
     """Rows (N, F) of the length 1."""
     import numpy as np
 
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / lengths.clip(min=_LEAST), np.float32)
+    found = np.empty(rows.shape, np.float32)
+    for start in range(0, len(rows), _ROWS):  # their squares would take as much memory again
+        part = rows[start : start + _ROWS]
+        lengths = np.linalg.norm(part, axis=1, keepdims=True)
+        found[start : start + _ROWS] = part / lengths.clip(min=_LEAST)
+    return found
 
 
 def directions(embeddings: "Rows") -> "Rows":
