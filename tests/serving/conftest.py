@@ -20,7 +20,7 @@ def served_runs(
     return [Path(shutil.copytree(run, root / name)) for name, run in names.items()]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(served_runs: list[Path]) -> Iterator[Client]:
     """A server of all of them."""
     with serving(*served_runs) as client:

@@ -58,6 +58,7 @@ def test_buckets_add_up():
 
 def test_odd_names_come_back():
     name = 'a"b\\c\nd'
+    assert 'run="\\\\udce9"' in Metrics().text(0, 0, [{"run": "\udce9"}])
     found, _ = samples(Metrics().text(1, 2, [{"run": name, "sha256": ""}]))
     (info,) = [key for key in found if key[0] == "tlf_serve_info"]
     assert dict(info[1:])["run"] == name

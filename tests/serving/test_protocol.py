@@ -80,3 +80,18 @@ def test_very_many_idle_connections_stand_in_nobodys_way(server):
     assert server.lives()
     for one in idle:
         one.close()
+
+
+def test_more_connections_than_files_are_refused_and_then_answered_again(server, monkeypatch):
+    monkeypatch.setattr(protocol, "most_connections", lambda: 3)
+    idle = [socket.create_connection(server.place, timeout=60) for _ in range(3)]
+    asked = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    for one in idle:  # they are taken in their order
+        one.sendall(asked[:-2])
+    with socket.create_connection(server.place, timeout=60) as other:
+        assert other.recv(4096).startswith(b"HTTP/1.1 503 ")
+    for one in idle:
+        one.sendall(b"\r\n")
+        assert rest_of(one).startswith(b"HTTP/1.1 200 ")
+        one.close()
+    assert server.lives()

@@ -97,4 +97,5 @@ def _sample(name: str, value: float, /, **labels: str) -> str:
 
 
 def _escaped(text: str) -> str:
+    text = text.encode(errors="backslashreplace").decode()  # of bytes that are not UTF-8
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

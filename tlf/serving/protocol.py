@@ -1,6 +1,8 @@
 """HTTP for impatient servers: uvicorn's protocol, with a limit on the time of a request's head."""
 
 import asyncio
+import os
+from functools import cache
 from http import HTTPStatus
 
 import h11
@@ -11,6 +13,19 @@ from tlf.serving.refusals import error_of
 
 HEAD_SECONDS = 10.0
 """How long the line and the headers of a request may take to arrive."""
+FILES = 100
+"""Files that the program may open besides connections."""
+
+
+@cache
+def most_connections() -> int:
+    """How many connections may be open: where files run out, nobody could connect any more."""
+    if os.name != "posix":
+        return 400
+    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+
+    files = getrlimit(RLIMIT_NOFILE)[0]
+    return 10_000 if files == RLIM_INFINITY else max(1, min(files - FILES, 10_000))
 
 
 class Protocol(H11Protocol):
@@ -21,6 +36,9 @@ class Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        if len(self.connections) > most_connections():
+            self._refuse(503, "busy", "too many connections are open; try again")
+            return
         self._watch()
 
     def data_received(self, data: bytes) -> None:

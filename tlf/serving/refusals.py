@@ -5,6 +5,8 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from tlf.runtime.strict_json import dumps
+
 REASONS: Mapping[int, str] = {
     400: "The request is malformed, or holds no image or too many.",
     403: "A page of another website has sent the request.",
@@ -23,6 +25,14 @@ REASONS: Mapping[int, str] = {
 """Status of each error → what it means."""
 
 
+class Json(JSONResponse):
+    """JSON in ASCII: names whose bytes are not UTF-8 come back unchanged."""
+
+    def render(self, content: object) -> bytes:
+        """The text as it is sent."""
+        return dumps(content).encode()
+
+
 class RefusedError(Exception):
     """A request that is refused. ``code`` names the reason for programs."""
 
@@ -38,7 +48,7 @@ class RefusedError(Exception):
 def refusal(status: int, code: str, message: str, **more: str) -> Response:
     """An error as JSON. Of what is busy, it says when to try again."""
     headers = {"Retry-After": "1"} if status == 503 else {}
-    return JSONResponse(error_of(status, code, message, **more), status, headers)
+    return Json(error_of(status, code, message, **more), status, headers)
 
 
 def error_of(status: int, code: str, message: str, **more: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -27,7 +27,7 @@ from tlf.serving.metrics import CONTENT_TYPE, Metrics
 from tlf.serving.models import Models, Upload
 from tlf.serving.openapi import description
 from tlf.serving.page import page
-from tlf.serving.refusals import REASONS, RefusedError, refusal
+from tlf.serving.refusals import REASONS, Json, RefusedError, refusal
 from tlf.serving.uploads import Uploads
 
 _log = logging.getLogger("tlf.serving")
@@ -52,7 +52,7 @@ class Server:
             found = answer(self.models.each, await self._classified(images), top)
         self.metrics.images += len(images)
         self.metrics.seconds.add(time.perf_counter() - begin)
-        return JSONResponse(found)
+        return Json(found)
 
     async def _classified(self, images: list[Upload]) -> list[list[tlf.Prediction]]:
         limits = self.limits
@@ -77,7 +77,7 @@ class Server:
     async def health(self, _: Request) -> Response:
         """Whether the server can classify: it listens only then."""
         models = [identity(model) for model in self.models.each]
-        return JSONResponse({"status": "ready", "tlf": tlf.__version__, "models": models})
+        return Json({"status": "ready", "tlf": tlf.__version__, "models": models})
 
     async def figures(self, _: Request) -> Response:
         """The metrics."""
@@ -87,7 +87,7 @@ class Server:
 
     async def openapi(self, _: Request) -> Response:
         """The description of all this."""
-        return JSONResponse(self._description)
+        return Json(self._description)
 
     async def page(self, _: Request) -> Response:
         """A page on which a person drops images."""
