@@ -1,6 +1,6 @@
 """Images are built, train without a network, and serve. It needs a container engine and a package
 index. Where `debootstrap` is installed, the base comes from Debian's packages, else from a registry
-of images.
+of images. The images stay, called tlf-test-…: the next time begins with their layers.
 """
 
 import json
