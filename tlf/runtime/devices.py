@@ -31,9 +31,10 @@ _SHARDING = {
 }
 """The variable that asks Accelerate for a way to divide parameters over processes → its name.
 
-What is divided cannot be put together again, so nothing could thaw later. A part of the network
-cannot be called alone, as the stages are that train on stored features. And a process sees a slice
-of a tensor, where the audit, the digests and the average of the weights need all of it."""
+tlf wraps what trains anew whenever stages thaw; they can divide a module only once. A part of the
+network cannot be called alone then, as heads need that train on stored features. And a process sees
+a slice of a tensor, where the audit, the digests and the average of the weights need all of it.
+"""
 
 
 def join_processes() -> None:
