@@ -25,7 +25,7 @@ class Bound:
 
 
 FLOAT32 = Bound(largest=0.02, mean=0.002)
-"""Of a model in float32: more than ten times what was measured, less than a wrong resize changes."""
+"""Of a model in float32: ten times what was measured, or more; a wrong resize changes more."""
 
 EIGHT_BITS = Bound(largest=0.1, mean=0.01)
 """Of a model in 8 bits, whose activations turn a small difference into a step."""
