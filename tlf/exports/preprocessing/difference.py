@@ -118,6 +118,6 @@ def _whole_images(source: Source, sample: Sample) -> Iterator[Tensor]:
     how = replace(source.metadata.preprocessing, reduced=False)
     for position in sample.positions:
         try:
-            yield torch.from_numpy(full_pixels(sample.split.read(position), how))
+            yield torch.tensor(full_pixels(sample.split.read(position), how))
         except DataError as error:
             raise DataError(f"{sample.split.names[position]}: {error}") from error
