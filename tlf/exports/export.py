@@ -15,7 +15,7 @@ from tlf.errors import RunError, TlfError, WeightsError, nearest
 from tlf.exports.formats import FORMATS, Compute, Format, Source
 from tlf.exports.parity import Sample, find_change, largest_difference, read_sample
 from tlf.exports.plugin_formats import plugin_format
-from tlf.exports.preprocessing.difference import Difference, measure
+from tlf.exports.preprocessing.difference import EIGHT_BITS, FLOAT32, Difference, measure
 from tlf.exports.preprocessing.whole_images import (
     WholeImages,
     check_preprocessing,
@@ -159,7 +159,7 @@ def _write_checked(
                 steps.whole.add(source, file)
                 found = measure(steps.whole, source, sample, file, probabilities)
                 probabilities, difference = found
-                difference.check()
+                difference.check(FLOAT32 if steps.margin is None else EIGHT_BITS)
             with written_whole(path) as whole:
                 copyfile(file, whole)
     except OSError as error:

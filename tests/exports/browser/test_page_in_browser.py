@@ -17,7 +17,7 @@ from browsers import needs_axe
 from places import ROOT
 from prepared_images import image
 from small import needs_onnx
-from tlf.exports.preprocessing.difference import LARGEST
+from tlf.exports.preprocessing.difference import FLOAT32
 
 pytestmark = [pytest.mark.slow, needs_onnx]
 
@@ -126,7 +126,7 @@ def test_png_is_exact_and_jpeg_nearly(opened, run, images, tmp_path):
     classifier = package.load_classifier(run)
     jpegs = sorted((images / "val").glob("*/*.jpg"))
     for path in jpegs[::3]:
-        check_file(opened, classifier, path, LARGEST)
+        check_file(opened, classifier, path, FLOAT32.largest)
         png = tmp_path / f"{path.stem}.png"
         Image.open(path).save(png)
         check_file(opened, classifier, png, EXACT)
@@ -142,13 +142,13 @@ def test_orientation_grey_and_transparency(opened, run, images, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     whole.save(tmp_path / "turned.jpg", exif=exif, quality=95)
-    check_file(opened, classifier, tmp_path / "turned.jpg", LARGEST)
+    check_file(opened, classifier, tmp_path / "turned.jpg", FLOAT32.largest)
     whole.convert("L").save(tmp_path / "grey.png")
     check_file(opened, classifier, tmp_path / "grey.png", EXACT)
     alpha = Image.fromarray(np.linspace(0, 255, whole.width).astype("u1")[None].repeat(8, 0))
     whole.putalpha(alpha.resize(whole.size))
     whole.save(tmp_path / "alpha.png")  # a canvas rounds products with alpha: a grey level or two
-    check_file(opened, classifier, tmp_path / "alpha.png", LARGEST)
+    check_file(opened, classifier, tmp_path / "alpha.png", FLOAT32.largest)
 
 
 def test_a_dropped_image_is_classified(opened, run, images):
@@ -156,7 +156,7 @@ def test_a_dropped_image_is_classified(opened, run, images):
     opened.driver.execute_async_script(DROP, [*path.read_bytes()], path.name)
     assert said(opened, f"{path.name} is classified.")
     expected = package.load_classifier(run).predict(path).probabilities
-    assert probabilities(opened) == pytest.approx(expected, abs=LARGEST)
+    assert probabilities(opened) == pytest.approx(expected, abs=FLOAT32.largest)
 
 
 def test_one_thread_and_nothing_from_elsewhere(opened, site):

@@ -1,5 +1,6 @@
 """What the preprocessing in a file changes is counted, and must be small."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import tlf as package
 from tlf.errors import WeightsError
 from tlf.exports.formats import Source
 from tlf.exports.parity import read_sample
-from tlf.exports.preprocessing.difference import Difference, measure
+from tlf.exports.preprocessing.difference import EIGHT_BITS, FLOAT32, Difference, measure
 from tlf.exports.preprocessing.program import Prepared
 from tlf.exports.preprocessing.whole_images import WholeImages
 from tlf.inference.metadata import read_metadata
@@ -46,14 +47,15 @@ def test_what_differs_is_counted(finished, source):
     assert {shape[2] for shape in seen} == {3}
 
 
-@pytest.mark.parametrize(
-    ("largest", "mean", "fine"),
-    [(0.01, 1e-4, True), (0.3, 1e-4, False), (0.01, 0.01, False), (float("nan"), 0.0, False)],
-)
-def test_what_changes_probabilities_is_refused(largest, mean, fine):
-    found = Difference(1, 255, 0.01, largest, mean, 0)
-    if fine:
-        found.check()
-    else:
+@pytest.mark.parametrize("bound", [FLOAT32, EIGHT_BITS])
+def test_what_changes_probabilities_is_refused(bound):
+    small = Difference(1, 255, 0.01, largest=bound.largest / 2, mean=bound.mean / 2, predictions=0)
+    small.check(bound)
+    too_large = [
+        replace(small, largest=2 * bound.largest),
+        replace(small, mean=2 * bound.mean),
+        replace(small, largest=float("nan")),
+    ]
+    for found in too_large:
         with pytest.raises(WeightsError, match=r"changes probabilities by up to .+; nothing was"):
-            found.check()
+            found.check(bound)

@@ -98,7 +98,7 @@ def test_several_labels_of_grey_images(tmp_path, depth, to):
     exported = package.export(result.folder, to, with_preprocessing=True)
     classifier = package.load_classifier(result.folder)
     for path in sorted(tmp_path.glob("val*.png"))[:3]:
-        grey = np.asarray(Image.open(path).convert("L"))[..., None]
+        grey = np.array(Image.open(path).convert("L"))[..., None]
         pixels = grey.astype(np.uint16) * 257 if depth == 16 else grey
         expected = classifier.predict(path)
         if to == "onnx":
