@@ -216,7 +216,12 @@ def ranked(random, images, rates, seeds, lead=0.0):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("images", "rates", "seeds"),
-    [(60, (0.3, 0.1, 0.05), 5), (150, (0.3, 0.1, 0.03, 0.02), 5), (400, (0.02, 0.01, 0.005), 10)],
+    [
+        (60, (0.3, 0.1, 0.05), 5),
+        (150, (0.3, 0.1, 0.03, 0.02), 5),
+        (400, (0.3, 0.1, 0.03, 0.02, 0.01, 0.005), 5),
+        (400, (0.02, 0.01, 0.005), 10),
+    ],
 )
 def test_two_equal_candidates_with_several_labels(images, rates, seeds, monkeypatch):
     """In 400 experiments; and 60 in which the second is better."""
