@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from generators import exhausted
 from small import write_recipe
 from tlf.cache.store import open_cache
+from tlf.checks import find as module
 from tlf.checks.check import embedded_splits
 from tlf.checks.find import find, findings_of, stored_findings
 from tlf.checks.findings import ImageRef
@@ -74,6 +75,23 @@ def test_an_odd_size_is_found(findings):
 def test_a_class_of_few_images_is_not_judged(findings):
     assert findings.notes == ("labels of 'few' were not judged: a class needs 5 different images",)
     assert "few" not in {suspect.image.label for suspect in findings.suspects}
+
+
+def test_train_images_of_one_group_are_held_out_together(planted, monkeypatch):
+    seen = {}
+    splits = planted.splits
+    groups = {name: "even" if n % 2 else "odd" for n, name in enumerate(splits.train.names)}
+    grouped = replace(planted, splits=replace(splits, groups=groups))
+    judge = module.out_of_fold
+    monkeypatch.setattr(
+        module, "out_of_fold", lambda *given: seen.update(groups=given[2]) or judge(*given)
+    )
+    exhausted(find(grouped))
+    train = [n for n, label in enumerate(splits.train.labels) if splits.classes[label] != "few"]
+    of_train = seen["groups"][: len(train)]
+    assert len({of_train[place] for place, n in enumerate(train) if n % 2}) == 1
+    assert len({*seen["groups"]}) > 8  # eval images are in none
+    assert module._key(grouped) != module._key(planted)
 
 
 def test_suspects_have_neighbours(planted):
