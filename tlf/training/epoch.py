@@ -73,7 +73,10 @@ def epoch_batches(
         if without:
             kept = kept[~np.isin(kept, [*without])]
         draws = Draws(np.broadcast_to(run_epoch, len(kept)), kept)
-    return make_batches(draws, recipe.batch_size, lone=not trains_batchnorm(segment.classifier))
+    # A study asks for hundreds of epochs: the network is looked through only where it matters.
+    one_is_left = (len(draws) - 1) % recipe.batch_size == 0
+    lone = not (one_is_left and trains_batchnorm(segment.classifier))
+    return make_batches(draws, recipe.batch_size, lone=lone)
 
 
 def train_epoch(
