@@ -117,8 +117,8 @@ def evaluate(
     against: str | PathLike[str] | None = None,
     watch: Watch = unwatched,
 ) -> Evaluated:
-    """Evaluate a model on labelled images: what ``tlf evaluate MODEL`` prints. It writes no file,
-    but that it counts each look at the test split of a run (``data.test``) in the run's folder.
+    """Evaluate a model on labelled images: what ``tlf evaluate MODEL`` prints. Looks at the test
+    split of a run (``data.test``) are counted in its folder; no other file is written.
 
     Classes are matched by their names. The images of a run's own eval split are in its
     predictions.csv already: nothing is classified again.
@@ -126,7 +126,7 @@ def evaluate(
     Parameters:
         model: the folder of a run, an exported ONNX file, or a head.safetensors.
         data: a folder of class folders, or a CSV file; by default the images of the model's run.
-        overrides: options of the dataset, such as ``data.root=photographs``.
+        overrides: options of the dataset.
         split: ``train``, ``eval``, ``test``, or as the dataset calls it. By default the eval split;
             where ``data`` has none, all of its images.
         backbone: for a head: the file with the weights of its backbone.

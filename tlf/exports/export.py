@@ -92,10 +92,7 @@ def export(
     folder, format_ = Path(run), _find_format(to, int8)
     steps = _Steps(margin if int8 else None, find_whole_images(to) if with_preprocessing else None)
     path = folder / "exports" / steps.name(format_) if output is None else Path(output)
-    if path.exists() and not overwrite:
-        raise RunError(
-            f"{path} exists; write --overwrite to replace it, or --output for another file"
-        )
+    _check_free(path, overwrite)
     with model_files(folder) as files:
         source = Source(files, load_classifier(files), read_metadata(files / "model.safetensors"))
         if with_preprocessing:
@@ -130,6 +127,13 @@ class _Steps:
         stem, suffix = format_.file.rsplit(".", 1)
         int8 = ".int8" if self.margin is not None else ""
         return f"{stem}{int8}{'.preprocessing' if self.whole else ''}.{suffix}"
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise RunError(
+            f"{path} exists; write --overwrite to replace it, or --output for another file"
+        )
 
 
 def _find_format(to: str, int8: bool) -> Format:
