@@ -130,10 +130,9 @@ def evaluate(
         split: ``train``, ``eval``, ``test``, or as the dataset calls it. By default the eval split;
             where ``data`` has none, all of its images.
         backbone: for a head: the file with the weights of its backbone.
-        precision: what a run computes in: ``no``, ``bf16`` or ``fp16``; by default what it was
-            trained in.
+        precision: ``no``, ``bf16`` or ``fp16``; by default what the run was trained in.
         tta: ``flip`` or ``views=K``: average over several views of each image, too.
-        against: a second model, which is compared with the first on the same images.
+        against: a second model, to be compared with the first on the same images.
         watch: may show progress (see ``tlf.evaluation.classify.Watch``).
 
     >>> import tlf

@@ -77,33 +77,31 @@ def export(
             ``PLUGIN:NAME``, a format of a plugin.
         output: the file; by default a file in ``exports`` in the run's folder.
         overwrite: replace the file if it exists.
-        int8: 8-bit weights and activations; with ``onnx`` only.
-        margin: by how much 8 bits may worsen the task's first metric, such as top-1.
-        with_preprocessing: an image (H, W, C) of any size in, probabilities out; with ``onnx`` and
-            ``torch-export`` only.
+        int8: 8-bit weights and activations.
+        margin: by how much 8 bits may worsen top-1, or mAP.
+        with_preprocessing: an image (H, W, C) of any size in, probabilities out.
 
     Raises:
         RunError: the run has evaluated no epoch, the file exists, or packages are missing.
-        DataError: images of the run are missing, so that nothing can be compared.
+        DataError: images of the run are missing: nothing can be compared.
         PluginError: a plugin's format is broken, or there is no such format.
-        WeightsError: the format cannot hold the model or its preprocessing, its probabilities
-            differ from the model's in float32, or the model no longer gives the run's.
+        WeightsError: the format cannot hold the model or its preprocessing, or the probabilities
+            differ from the model's in float32, or the model's from the run's.
     """
     folder, format_ = Path(run), _find_format(to, int8)
     steps = _Steps(margin if int8 else None, find_whole_images(to) if with_preprocessing else None)
-    path = folder / "exports" / steps.name(format_) if output is None else Path(output)
-    _check_free(path, overwrite)
+    path = _target(folder / "exports" / steps.name(format_), output, overwrite)
     with model_files(folder) as files:
         source = Source(files, load_classifier(files), read_metadata(files / "model.safetensors"))
-        if with_preprocessing:
+        if steps.whole:
             check_preprocessing(source.metadata.preprocessing)
         sample = read_sample(files, source.classifier)
         if output is None:
             path.parent.mkdir(exist_ok=True)
         probabilities, difference = _write_checked(format_, source, sample, path, steps)
     return Exported(
-        path=str(path),
-        images=len(sample.labels),
+        str(path),
+        len(sample.labels),
         difference=sample.difference(probabilities),
         metrics=sample.evaluate(probabilities),
         run_metrics=sample.evaluate(sample.probabilities),
@@ -129,11 +127,14 @@ class _Steps:
         return f"{stem}{int8}{'.preprocessing' if self.whole else ''}.{suffix}"
 
 
-def _check_free(path: Path, overwrite: bool) -> None:
+def _target(default: Path, output: str | PathLike[str] | None, overwrite: bool) -> Path:
+    """Where the file is written."""
+    path = default if output is None else Path(output)
     if path.exists() and not overwrite:
         raise RunError(
             f"{path} exists; write --overwrite to replace it, or --output for another file"
         )
+    return path
 
 
 def _find_format(to: str, int8: bool) -> Format:

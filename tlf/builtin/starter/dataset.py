@@ -70,8 +70,9 @@ def _members(split: str) -> Iterator[tuple[str, int, str]]:
 def _split(folder: Path, split: str) -> Split:
     members = list(_members(split))
     classes = list(COUNTS[split])
-    paths = tuple(str(folder / path) for _, _, path in members)
-    return Split(paths, [classes.index(name) for name, _, _ in members], _Files(paths))
+    names = tuple(path for _, _, path in members)
+    files = _Files(tuple(str(folder / path) for path in names))
+    return Split(names, [classes.index(name) for name, _, _ in members], files)
 
 
 def _check(folder: Path) -> None:
