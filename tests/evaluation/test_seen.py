@@ -68,6 +68,12 @@ def test_nothing_is_said_of_images_that_are_gone_or_drawn_anew(run, own, tmp_pat
     assert seen(run, other / "train") is None
 
 
+def test_nothing_is_said_where_a_plugin_of_the_run_is_gone(run, own):
+    recipe = run / "recipe.toml"
+    recipe.write_text(f'plugins = ["gone"]\n{recipe.read_text()}')
+    assert seen(run, own / "train") is None
+
+
 def test_a_look_that_cannot_be_counted_is_refused(run, own, monkeypatch):
     monkeypatch.setattr("tlf.evaluation.looks.os.access", lambda *_: False)
     with pytest.raises(RunError, match="a look at the test split is counted in"):

@@ -1,6 +1,7 @@
 import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -139,6 +140,17 @@ def test_the_first_hub_file_that_exists_is_taken(server, hub):
     server.files["/org/net/resolve/v2/pytorch_model.bin"] = CONTENT
     names = ("model.safetensors", "pytorch_model.bin")
     assert downloads.fetch_hub("org/net@v2", names, "net").name == "pytorch_model.bin"
+
+
+def test_what_the_hub_answers_is_explained(hub, monkeypatch):
+    def refuse(*_):
+        error = OSError("401 Client Error")
+        error.response = SimpleNamespace(status_code=401)
+        raise error
+
+    monkeypatch.setattr(downloads, "_download", refuse)
+    with pytest.raises(WeightsError, match=r"hub: the hub answered 401: .* hf auth login"):
+        downloads.fetch_hub("org/net", ("a",), "net")
 
 
 def test_a_hub_without_any_of_the_files_is_an_error(server, hub):

@@ -16,7 +16,7 @@ def failed(status):
 @pytest.mark.parametrize(
     ("status", "meant"),
     [
-        (401, "the hub answered 401: it does not accept the token; log in with"),
+        (401, "the hub answered 401: it has no such repository, hides it, or does not accept the "),
         (404, "the hub answered 404: it has no such repository or revision, or hides it"),
         (503, "the hub answered 503: it has a fault; try again later"),
         (418, "the hub answered 418: no"),

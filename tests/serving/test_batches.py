@@ -8,8 +8,10 @@ import pytest
 from tlf.serving.batches import Batches
 
 
-def run(scenario, classify=None, size=4, window=0.2):
-    """Run a coroutine with batches; the sizes of those that were made."""
+def run(scenario, classify=None, size=4, window=30):
+    """Run a coroutine with batches; the sizes of those that were made. Only what is being read is
+    waited for, so a long window costs no time.
+    """
     sizes = []
 
     async def all_of_it():

@@ -66,11 +66,13 @@ def test_a_head_that_never_ends_is_refused(serve, served_runs, monkeypatch):
                 found = rest_of(one)
                 assert found.startswith(b"HTTP/1.1 408 Request Timeout"), begin
                 assert b'"code": "too-slow"' in found
+        monkeypatch.setattr(protocol, "HEAD_SECONDS", 60)
         asked = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
         with socket.create_connection(client.place, timeout=60) as one:
             one.sendall(asked)  # a whole request is not late, and then its next one is
             while not one.recv(4096).endswith(b"}"):
                 pass
+            monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
             one.sendall(b"GET / HT")
             assert rest_of(one).startswith(b"HTTP/1.1 408 ")
 

@@ -1,6 +1,7 @@
 """What is behind each address."""
 
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -115,12 +116,10 @@ def test_an_error_of_its_own_has_an_id_and_no_traceback(
     assert "ZeroDivisionError: a secret\\x1b[31m" in record.getMessage()
 
 
-def test_a_full_queue_and_a_late_answer_have_their_own_status(
-    serve, served_runs, jpegs, monkeypatch
-):
-    import threading
-
-    go, begun = threading.Event(), threading.Event()
+@pytest.fixture
+def held(monkeypatch):
+    """Two events: images are being classified, and they may be."""
+    begun, go = threading.Event(), threading.Event()
     classify = Models.classify
 
     def wait(models, images):
@@ -130,15 +129,27 @@ def test_a_full_queue_and_a_late_answer_have_their_own_status(
         return classify(models, images)
 
     monkeypatch.setattr(Models, "classify", wait)
-    limits = tlf.ServingLimits(queue=1, seconds=0.5)
+    yield begun, go
+    go.set()
+
+
+def test_a_full_queue_has_its_own_status(serve, served_runs, jpegs, held):
+    begun, go = held
+    limits = tlf.ServingLimits(queue=1, seconds=60)
     with serve(served_runs[0], limits=limits) as client, ThreadPoolExecutor(1) as pool:
         first = pool.submit(client.predict, jpegs[0])
         assert begun.wait(60)
         busy = client.predict(jpegs[0])
-        late = first.result()
         go.set()
+        assert first.result().status == 200
         assert client.predict(jpegs[0]).status == 200
     assert (busy.status, busy.json["error"]["code"], busy.headers["Retry-After"]) == (
         503, "busy", "1"
     )  # fmt: skip
+
+
+def test_a_late_answer_has_its_own_status(serve, served_runs, jpegs, held):
+    with serve(served_runs[0], limits=tlf.ServingLimits(seconds=1)) as client:
+        late = client.predict(jpegs[0])
+        held[1].set()
     assert (late.status, late.json["error"]["code"]) == (504, "no-answer-in-time")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tlf.components import Split
 from tlf.data.inspection.readable import Inspection, ask, listing_sha256, manifest, subset
-from tlf.errors import DataError
+from tlf.errors import DataError, PluginError, RecipeError
 from tlf.evaluation.images import Source
 from tlf.evaluation.looks import Look, check_countable, count_look, now
 from tlf.evaluation.models import run_of, sha256_of
@@ -31,7 +31,8 @@ class Seen:
 
 def seen_test_images(model: Path, source: Source) -> Seen | None:
     """The images of a run's test split that are among others, byte for byte. None where there are
-    none, or where nothing can be said: the images of the run are gone, or not on this disk.
+    none, or where nothing can be said: the images of the run are gone or not on this disk, or its
+    plugins are not installed.
 
     Raises:
         RunError: there are some, and the look cannot be counted.
@@ -55,13 +56,14 @@ def count_seen(model: Path, seen: Seen, command: str) -> tuple[Look, ...]:
 
 def _test_split(run: Path) -> Split | None:
     """The test split of a run's recipe, where it is known without a server."""
-    plan = read_plan(run / "recipe.toml")
-    data = plan.recipe.data
-    if data.test is None or not is_on_disk(data.dataset):
-        return None
     try:
+        plan = read_plan(run / "recipe.toml")
+        data = plan.recipe.data
+        if data.test is None or not is_on_disk(data.dataset):
+            return None
         test = find_splits(plan).test
-    except DataError:  # the images of the run are gone
+    # The images or the plugins of the run are gone: its model needs neither.
+    except (DataError, PluginError, RecipeError):
         return None
     known = recorded(run).get("test_sha256")
     is_other = isinstance(data.test, float) and test is not None and known != listing_sha256(test)

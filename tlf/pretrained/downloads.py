@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from tlf.errors import WeightsError
+from tlf.pretrained.hub_answers import reason
 
 INSTEAD = (
     'write weights = "path/to/a/file.safetensors" (or .pth, .pt, .bin, .ckpt), '
@@ -121,6 +122,5 @@ def _hub_path(repository: str, name: str) -> Path:
 
 
 def _hub_unreachable(repository: str, name: str, what: str, error: Exception) -> WeightsError:
-    reason = str(error).strip().partition("\n")[0].rstrip(".")
     source = f"{repository} on the hub"
-    return unreachable(what, source, _hub_path(repository, name), reason)
+    return unreachable(what, source, _hub_path(repository, name), reason(error))

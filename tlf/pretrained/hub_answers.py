@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 LOGIN = "log in with: hf auth login, or set HF_TOKEN"
 
 ADVICE: Mapping[int, str] = {
-    401: f"it does not accept the token; {LOGIN}",
+    401: f"it has no such repository, hides it, or does not accept the token; {LOGIN}",
     403: f"it needs the right to see this; {LOGIN}",
     404: f"it has no such repository or revision, or hides it; for a private one {LOGIN}",
     429: "it has had too many requests; try again later",

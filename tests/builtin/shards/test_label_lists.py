@@ -106,12 +106,10 @@ def test_what_is_refused(tmp_path):
         train=folders, label_separator="|"
     )
     assert "data.labels names columns of parquet files" in problem(train=folders, labels=("a", "b"))
-    lists = write_tar(tmp_path / "l.tar", {**members("json", json.dumps)})
-    several = write_tar(tmp_path / "s.tar", {"9.jpg": b"1", "9.cls": b"a|b"})
-    assert (
-        "only the train split has several classes for each image"
-        in problem(train=several, eval=folders, label_separator="|", label="auto")
-        or lists
+    lists = write_tar(tmp_path / "l.tar", members("json", lambda names: json.dumps({"y": names})))
+    single = write_tar(tmp_path / "s.tar", {"9.jpg": b"1", "9.json": b'{"y": "cat"}'})
+    assert "only the train split has several classes for each image; write them in all" in problem(
+        train=lists, eval=single, label="json:y"
     )
 
 

@@ -137,7 +137,7 @@ class LearningCurve(Printed):
         return TASKS[self.task].of_a_class
 
     @property
-    def means(self) -> str:
+    def of_a_class_means(self) -> str:
         """What that says."""
         return TASKS[self.task].of_a_class_means
 
