@@ -97,7 +97,6 @@ def test_next_build_repairs_a_killed_one(killed, quick, monkeypatch):
 
 def test_counts_and_classes(built):
     _, splits = built
-    assert splits.train.names[0] == "train/ants/0001.jpg"  # also where another host's cache lies
     assert splits.classes == ("ants", "bees")
     assert [list(splits.train.labels).count(k) for k in (0, 1)] == [123, 121]
     assert [list(splits.eval.labels).count(k) for k in (0, 1)] == [70, 83]

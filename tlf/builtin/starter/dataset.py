@@ -70,9 +70,8 @@ def _members(split: str) -> Iterator[tuple[str, int, str]]:
 def _split(folder: Path, split: str) -> Split:
     members = list(_members(split))
     classes = list(COUNTS[split])
-    names = tuple(path for _, _, path in members)
-    files = _Files(tuple(str(folder / path) for path in names))
-    return Split(names, [classes.index(name) for name, _, _ in members], files)
+    paths = tuple(str(folder / path) for _, _, path in members)
+    return Split(paths, [classes.index(name) for name, _, _ in members], _Files(paths))
 
 
 def _check(folder: Path) -> None:
