@@ -181,6 +181,8 @@ def test_the_nearest_train_images_follow():
     lines = written("table", found)
     assert lines[2:4] == ["  0.9000  x  train/a.jpg", "  0.2500  y  train/b.jpg"]
     assert len(lines) == 7
+    unlabelled = written("table", [doubtful("a.jpg", near=[("train/c.jpg", "", 0.5)])])
+    assert unlabelled[2] == "  0.5000  –  train/c.jpg"
     row = next(csv.DictReader(written("csv", found)))
     names = ("nearest", "nearest_label", "similarity", "nearest_2", "nearest_label_2")
     assert [row[name] for name in names] == ["train/a.jpg", "x", "0.900000", "train/b.jpg", "y"]

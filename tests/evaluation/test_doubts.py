@@ -97,6 +97,17 @@ def test_images_of_one_fold_are_train_images_of_the_next(run, own):
     assert [*doubts(other, evaluated)] == []  # nothing is known of images that are gone
 
 
+def test_train_images_under_the_name_of_a_folder_are_named(run, own, monkeypatch):
+    folder = run("one", "test = 0.2")
+    count = len(source_of(folder, None, (), "train").found.images)
+    source = source_of(folder, own, (), "train")
+    (text,) = doubts(folder, source)
+    assert text.startswith(f"{count} of the {len(source.found.images)} images are in the train spl")
+    assert [*doubts(folder, source_of(folder, own / "val", (), None))] == []
+    monkeypatch.setattr("tlf.evaluation.doubts.is_on_disk", lambda _: False)
+    assert [*doubts(folder, source)] == []  # no server is asked
+
+
 def test_images_of_the_runs_that_a_run_has_started_from_are_named(run):
     one, other = (run(f"{n}", f"test = 0.2\nfolds = 2\nfold = {n}") for n in (1, 2))
     note(other, started_from=[{"folder": "/gone", "started_from": [{"folder": str(one)}]}])

@@ -57,6 +57,25 @@ def test_a_table_is_evaluated_with_its_columns(finished, images, tmp_path):
         _ = source_of(finished, table, (), None).found
 
 
+def test_a_table_has_the_columns_of_the_own_table_of_the_run(images, tmp_path):
+    (tmp_path / "provenance.json").write_text("{}")
+    (tmp_path / "recipe.toml").write_text(
+        '[data]\nkind = "csv"\nfile = "own.csv"\npath = "image"\nlabel = "on it"\n'
+        'label_separator = "|"\nfraction = 0.5\n'
+    )
+    table = tmp_path / "new.csv"
+    table.write_text(
+        "image,on it,kind\nval/circles/000.jpg,a|b,c\nval/circles/001.jpg,,c\n"
+        "val/squares/000.jpg,b,d\n"
+    )
+    root = f"data.root={images}"
+    found = source_of(tmp_path, table, [root], None).found
+    assert found.classes == ("a", "b")
+    assert sorted(found.images.labels) == [(), (0, 1), (1,)]
+    others = [root, "data.label=kind", 'data.label_separator=""']
+    assert source_of(tmp_path, table, others, None).found.classes == ("c", "d")
+
+
 def test_where_no_images_are(finished, tmp_path):
     (tmp_path / "notes.md").write_text("x")
     for data, told in ((tmp_path / "gone", "does not exist"), (tmp_path / "notes.md", "is no CSV")):

@@ -51,6 +51,15 @@ def test_sentences_name_no_folder(said, left):
     assert public({"note": said}, ("/home/me/my runs/ants",)) == {"note": left}
 
 
+def test_paths_have_parentheses_and_notes_begin_with_paths():
+    recipe = {"data": {"root": "/home/me/ants (2)", "file": "/home/me/ants (2)/a.csv"}}
+    assert public(recipe) == {"data": {"root": "ants (2)", "file": "a.csv"}}
+    note = "/home/me/ants (2)/a.csv has no eval split of its own: 20% (drawn by data.seed = 0)"
+    about = public_provenance({"notes": [note, "/home/me/b.csv is empty"]}, recipe)
+    said = "a.csv has no eval split of its own: 20% (drawn by data.seed = 0)"
+    assert about["notes"] == [said, "b.csv is empty"]
+
+
 def test_provenance_has_the_recipe_without_its_paths():
     chapter = {"recipe": "output = '/home'", "notes": ["2 images are in both splits\n  a.png"]}
     about = {

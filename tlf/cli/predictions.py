@@ -144,7 +144,7 @@ def _lines_below(prediction: Prediction, *, noted: bool) -> Iterator[str]:
     if not noted and (note := _note(prediction)):
         yield f"  {note}"
     for near in prediction.nearest:
-        yield f"  {near.similarity:6.4f}  {printable(near.label)}  {printable(near.name)}"
+        yield f"  {near.similarity:6.4f}  {printable(near.label) or '–'}  {printable(near.name)}"
 
 
 def _widths(shown: Sequence[Sequence[str]], labels: Sequence[str], room: int | None) -> list[int]:

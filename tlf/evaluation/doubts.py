@@ -12,6 +12,7 @@ from tlf.errors import DataError
 from tlf.evaluation.images import Source
 from tlf.inference.model_files import recorded
 from tlf.inference.predictions import read_predictions
+from tlf.recipe.paths import is_on_disk
 from tlf.recipe.plan import find_splits, read_plan
 from tlf.runtime.files import is_run
 
@@ -26,8 +27,6 @@ def doubts(run: Path, source: Source) -> Iterator[str]:
     Raises:
         DataError: they were drawn as test images out of others than the run has found.
     """
-    if source.recipe is None:
-        return
     if run != source.recipe or source.changed:
         yield from _trained_on(run, source)
     elif source.others is not None:
@@ -50,8 +49,11 @@ def doubt_about_eval(run: Path, source: Source, names: Sequence[str]) -> Iterato
 
 def _trained_on(run: Path, source: Source, which: str = "") -> Iterator[str]:
     """Images of the train split of a run's recipe. ``which``: what the run is to the model."""
+    plan = read_plan(run / "recipe.toml")
+    if source.recipe is None and not is_on_disk(plan.recipe.data.dataset):
+        return  # for images that no recipe names, no server is asked
     try:
-        train = find_splits(read_plan(run / "recipe.toml")).train
+        train = find_splits(plan).train
     except DataError:  # the images of the run are gone: nothing can be said
         return
     known, images = {*_places(train)}, source.found.images

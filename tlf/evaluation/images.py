@@ -18,7 +18,7 @@ from tlf.evaluation.models import run_of
 from tlf.plugins.attribution import AttributedRead, blame
 from tlf.plugins.loading import Plugins, load_plugins
 from tlf.plugins.returned import checked_labelled, checked_splits
-from tlf.recipe.files import named_plugins
+from tlf.recipe.files import named_plugins, read_table
 from tlf.recipe.overrides import override
 from tlf.recipe.plan import find_splits, read_plan
 from tlf.recipe.reader import Reader
@@ -31,6 +31,9 @@ OWN_SPLITS = ("train", "eval")
 """The splits that every run has."""
 
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+
+_COLUMNS = ("path", "label", "label_separator", "labels")
+"""How a table says where an image is, and which classes it has."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def source_of(
 
     Parameters:
         model: the model; its run has images of its own.
-        data: a folder of class folders, or a table of images; None: the run's own.
+        data: a folder of class folders, or a table of images, with the columns of the run's own
+            table where it has one; None: the run's own images.
         overrides: ``data.key=value``: options of the dataset.
         split: the name of the split.
 
@@ -81,12 +85,12 @@ def source_of(
         RecipeError: an override is about something else than images.
     """
     _check_overrides(overrides)
+    run = run_of(model)
     if data is not None:
         name = "-".join(filter(None, [_name(Path(data)), _plain(split)]))
         return Source(
-            _titled(str(data), split), name, lambda: _labelled(_table(data), overrides, split)
+            _titled(str(data), split), name, lambda: _labelled(_table(data, run), overrides, split)
         )
-    run = run_of(model)
     if run is not None and split not in (None, *OWN_SPLITS):
         return _other_split(run, overrides, split)
     if run is not None:
@@ -170,8 +174,9 @@ def _own(run: Path, overrides: Sequence[str], split: str | None) -> Labelled:
     return Labelled(splits.train if split == "train" else splits.eval, splits.classes)
 
 
-def _table(data: str | PathLike[str]) -> dict[str, Any]:
-    """The table ``[data]`` that stands for a folder, or for a table of images.
+def _table(data: str | PathLike[str], run: Path | None) -> dict[str, Any]:
+    """The table ``[data]`` that stands for a folder, or for a table of images. ``run``: of the
+    model.
 
     Raises:
         DataError: it is neither.
@@ -182,12 +187,18 @@ def _table(data: str | PathLike[str]) -> dict[str, Any]:
     if path.is_dir():
         return {"kind": "folder", "root": str(path)}
     if path.is_file() and path.suffix.lower() in _TABLES:
-        return {"kind": "csv", "file": str(path)}
+        return {"kind": "csv", "file": str(path)} | _columns(run)
     problem = "is no CSV file" if path.is_file() else "does not exist"
     raise DataError(
         f"data must be a folder of class folders or a CSV file, and {with_absolute(data)} "
         f"{problem}; write --data FOLDER, or data.kind=… for another dataset"
     )
+
+
+def _columns(run: Path | None) -> dict[str, Any]:
+    """How the own table of a run is read; empty where the run has none."""
+    own = read_table(run / "recipe.toml")["data"] if run is not None else {}
+    return {key: own[key] for key in _COLUMNS if key in own} if own.get("kind") == "csv" else {}
 
 
 def _labelled(table: dict[str, Any], overrides: Sequence[str], split: str | None) -> Labelled:

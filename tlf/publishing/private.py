@@ -9,10 +9,14 @@ from typing import Any
 import tomli_w
 
 from tlf.data.ranges.addresses import shown
+from tlf.data.splitting.groups import is_pattern
 from tlf.inference.metadata import Metadata
 
-_PATTERN = re.compile(r"[\\(^$]")
-"""What begins with a slash and holds one of these is a pattern over names, and no path."""
+_PATTERN_KEYS = ("group",)
+"""Keys of patterns over names: ``/patient-(\\d+)/`` begins with a slash, and is no path."""
+
+_SENTENCE_KEYS = ("notes",)
+"""Keys of sentences. One may begin with a path."""
 
 _IN_SENTENCE = re.compile(r"(?:file://)?(?<![\w.:/~-])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"`,;]+){2,}")
 """A path of at least two parts in a sentence."""
@@ -30,12 +34,21 @@ def public(value: Any, folders: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - 
     {'root': 'ants', 'note': '2 images of ants are gone', 'lr': 0.1}
     """
     if isinstance(value, Mapping):
-        return {key: public(each, folders) for key, each in value.items()}
+        return {key: _public_entry(key, each, folders) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [public(each, folders) for each in value]
-    if not isinstance(value, str) or (value.startswith("/") and _PATTERN.search(value)):
+    if not isinstance(value, str):
         return value
     return _name(value) if _is_path(value) else _sentence(shown(value), folders)
+
+
+def _public_entry(key: str, value: Any, folders: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
+    """The value of a key, whose name says what is no path though it begins like one."""
+    if key in _PATTERN_KEYS and is_pattern(str(value)):
+        return value
+    if key in _SENTENCE_KEYS and isinstance(value, list):
+        return [_sentence(shown(str(each)), folders) for each in value]
+    return public(value, folders)
 
 
 def public_recipe(recipe: Mapping[str, Any]) -> str:
@@ -68,8 +81,9 @@ def public_metadata(metadata: Metadata) -> Metadata:
 def paths_in(value: object) -> Iterator[str]:
     """The absolute paths in a table."""
     if isinstance(value, Mapping):
-        for each in value.values():
-            yield from paths_in(each)
+        for key, each in value.items():
+            if not (key in _PATTERN_KEYS and is_pattern(str(each))):
+                yield from paths_in(each)
     elif isinstance(value, list | tuple):
         for each in value:
             yield from paths_in(each)
@@ -93,7 +107,7 @@ def _is_path(text: str) -> bool:
     windows = PureWindowsPath(text)
     if windows.drive and windows.root:
         return True
-    return text.startswith(("/", "~/", "file://")) and not _PATTERN.search(text)
+    return text.startswith(("/", "~/", "file://"))
 
 
 def _name(path: str) -> str:

@@ -43,6 +43,8 @@ def lines(evaluation: MultiLabelEvaluation) -> Iterator[str]:
     if evaluation.without:
         some = f"{evaluation.without:,} image{'' if evaluation.without == 1 else 's'}"
         yield f"{some} without a label"
+    if any(one.threshold not in (None, 0.5) for one in evaluation.per_class):
+        yield "each class is predicted from its own threshold on; in epochs of a run, from 0.5"
     yield from class_lines(
         evaluation.per_class, {"AP": lambda one: one.ap, "F1": lambda one: one.f1}
     )
