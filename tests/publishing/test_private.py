@@ -1,6 +1,7 @@
 """What leaves the computer: no folders, no passwords, nothing of the machine."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -44,11 +45,19 @@ def test_of_a_path_the_last_part_is_left():
         ("see /home/me/my runs/ants.", "see ants."),
         ("https://host/a/b and 1/2 and and/or", "https://host/a/b and 1/2 and and/or"),
         ("file:///home/me/x.png", "x.png"),
+        ("/home/me/my runs/ants has none (see a/b): 4", "ants has none (see a/b): 4"),
+        (f"see {Path.home()}/my ants and {Path.home()}", "see ~/my ants and ~"),
+        ("/data/my ants (1)", "my ants (1)"),
         ("tlf evaluate '/a/b c/run' --split test", "tlf evaluate 'b c/run' --split test"),
     ],
 )
 def test_sentences_name_no_folder(said, left):
     assert public({"note": said}, ("/home/me/my runs/ants",)) == {"note": left}
+
+
+def test_options_of_plugins_keep_their_secrets():
+    options = {"api_key": "a", "access_token": "b", "weights_key": "c", "tokens": "d", "token": 5}
+    assert public(options) == options | {"api_key": "…", "access_token": "…"}
 
 
 def test_provenance_has_the_recipe_without_its_paths():

@@ -1,9 +1,10 @@
 """What may leave this computer: no folders of it, no passwords, no names of single images."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import tomli_w
@@ -11,8 +12,11 @@ import tomli_w
 from tlf.data.ranges.addresses import shown
 from tlf.inference.metadata import Metadata
 
-_PATTERN = re.compile(r"[\\(^$]")
-"""What begins with a slash and holds one of these is a pattern over names, and no path."""
+_PATTERNS = ("group",)
+"""Keys of patterns over names: they may begin with a slash, and are no paths."""
+
+_SECRETS = re.compile(r"(.*_)?(password|passwd|secret|token|api_?key)", re.IGNORECASE)
+"""Keys of options of plugins whose values nobody else may know."""
 
 _IN_SENTENCE = re.compile(r"(?:file://)?(?<![\w.:/~-])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"`,;]+){2,}")
 """A path of at least two parts in a sentence."""
@@ -30,12 +34,13 @@ def public(value: Any, folders: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - 
     {'root': 'ants', 'note': '2 images of ants are gone', 'lr': 0.1}
     """
     if isinstance(value, Mapping):
-        return {key: public(each, folders) for key, each in value.items()}
+        return {key: _public_option(str(key), each, folders) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [public(each, folders) for each in value]
-    if not isinstance(value, str) or (value.startswith("/") and _PATTERN.search(value)):
+    if not isinstance(value, str):
         return value
-    return _name(value) if _is_path(value) else _sentence(shown(value), folders)
+    text = _without(folders, value)  # a sentence may begin with a path
+    return _name(text) if _is_path(text) else _IN_SENTENCE.sub(_last_part, shown(text))
 
 
 def public_recipe(recipe: Mapping[str, Any]) -> str:
@@ -48,7 +53,7 @@ def public_provenance(provenance: Mapping[str, Any], recipe: Mapping[str, Any]) 
 
     ``recipe``: of the run. Its paths are what sentences may name.
     """
-    folders = tuple(sorted({*paths_in(recipe), str(Path.home())}, key=len, reverse=True))
+    folders = tuple(sorted({*paths_in(recipe)}, key=len, reverse=True))
     found: dict[str, Any] = public(_said(provenance), folders)
     return found | {"recipe": public_recipe(recipe)}
 
@@ -68,8 +73,8 @@ def public_metadata(metadata: Metadata) -> Metadata:
 def paths_in(value: object) -> Iterator[str]:
     """The absolute paths in a table."""
     if isinstance(value, Mapping):
-        for each in value.values():
-            yield from paths_in(each)
+        for key, each in value.items():
+            yield from () if key in _PATTERNS else paths_in(each)
     elif isinstance(value, list | tuple):
         for each in value:
             yield from paths_in(each)
@@ -93,14 +98,25 @@ def _is_path(text: str) -> bool:
     windows = PureWindowsPath(text)
     if windows.drive and windows.root:
         return True
-    return text.startswith(("/", "~/", "file://")) and not _PATTERN.search(text)
+    return text.startswith(("/", "~/", "file://"))
 
 
 def _name(path: str) -> str:
     return PureWindowsPath(path).name if "\\" in path else PurePosixPath(path).name
 
 
-def _sentence(text: str, folders: tuple[str, ...]) -> str:
+def _last_part(path: re.Match[str]) -> str:
+    return _name(path[0])
+
+
+def _without(folders: tuple[str, ...], text: str) -> str:
     for folder in folders:
-        text = text.replace(folder, _name(folder))
-    return _IN_SENTENCE.sub(lambda found: _name(found[0]), text)
+        text = text.replace(folder, _name(folder) or folder)
+    home = os.path.expanduser("~")  # its last part is the user's name
+    return re.sub(rf"{re.escape(home)}(?=[/\\]|$)", "~", text) if _name(home) else text
+
+
+def _public_option(key: str, value: Any, folders: tuple[str, ...]) -> Any:  # noqa: ANN401
+    if isinstance(value, str) and key in _PATTERNS:
+        return value
+    return "…" if isinstance(value, str) and _SECRETS.fullmatch(key) else public(value, folders)
