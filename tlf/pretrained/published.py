@@ -179,6 +179,21 @@ def _hub_config(values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     return PretrainedCfg(**{k: v for k, v in config.items() if k in known}), options
 
 
+def check_timm_options(options: Mapping[str, Any]) -> None:
+    """Check that options which a file names describe a network: ``timm.create_model`` takes others,
+    by which it would fetch or read more files.
+
+    Raises:
+        WeightsError: one does not.
+    """
+    for name in options:
+        if name.startswith("pretrained") or name in ("checkpoint_path", "cache_dir"):
+            raise WeightsError(
+                f"options of a network in a file must describe its layers, got {name}; use a file "
+                "that you trust"
+            )
+
+
 def timm_preprocessing(config: Any) -> Preprocessing:  # noqa: ANN401
     """How timm prepares images for its weights, or the closest way that tlf has.
 
