@@ -118,8 +118,10 @@ def test_a_file_of_another_network_says_how_many_names_match(tmp_path):
         network("test_vit", 160).with_file(read(tmp_path / "w.safetensors"))
 
 
-@pytest.mark.parametrize("name", ["pretrained", "pretrained_cfg_overlay", "checkpoint_path"])
+@pytest.mark.parametrize(
+    "name", ["pretrained", "pretrained_cfg_overlay", "checkpoint_path", "device"]
+)
 def test_options_of_a_file_make_timm_fetch_and_read_nothing(name):
-    hostile = replace(network("test_vit", 160), options={name: "/nowhere/evil.pth"})
+    hostile = replace(network("test_vit", 160), options={name: "/nowhere"})
     with pytest.raises(WeightsError, match=f"must describe its layers, got {name}; use a file"):
         hostile.random()
