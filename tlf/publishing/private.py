@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import tomli_w
@@ -53,8 +53,7 @@ def public_provenance(provenance: Mapping[str, Any], recipe: Mapping[str, Any]) 
 
     ``recipe``: of the run. Its paths are what sentences may name.
     """
-    folders = tuple(sorted({*paths_in(recipe)}, key=len, reverse=True))
-    found: dict[str, Any] = public(_said(provenance), folders)
+    found: dict[str, Any] = public(_said(provenance), folders_in(recipe))
     return found | {"recipe": public_recipe(recipe)}
 
 
@@ -68,6 +67,11 @@ def public_metadata(metadata: Metadata) -> Metadata:
         head=public(dict(metadata.head)),
         unlike=None,
     )
+
+
+def folders_in(recipe: Mapping[str, Any], *more: Path) -> tuple[str, ...]:
+    """The paths that sentences about a run may name, the longest first."""
+    return tuple(sorted({*paths_in(recipe), *map(str, more)}, key=len, reverse=True))
 
 
 def paths_in(value: object) -> Iterator[str]:
