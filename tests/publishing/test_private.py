@@ -61,7 +61,8 @@ def test_options_of_plugins_keep_their_secrets():
 
 
 def test_provenance_has_the_recipe_without_its_paths():
-    chapter = {"recipe": "output = '/home'", "notes": ["2 images are in both splits\n  a.png"]}
+    notes = ["2 images are in both splits\n  a.png", "left out 1: 'mr x.PNG', of 'a', \"o'b.jpg\""]
+    chapter = {"recipe": "output = '/home'", "notes": notes}
     about = {
         **chapter,
         "hardware": {"device": "CPU", "machine": "Linux-acme"},
@@ -69,7 +70,7 @@ def test_provenance_has_the_recipe_without_its_paths():
     }
     found = public_provenance(about, RECIPE)
     assert found["hardware"] == {"device": "CPU"}
-    assert found["notes"] == ["2 images are in both splits"]
+    assert found["notes"] == ["2 images are in both splits", "left out 1: …, of 'a', …"]
     assert found["earlier"] == [{"notes": found["notes"]}]
     assert found["recipe"] == public_recipe(RECIPE)
 

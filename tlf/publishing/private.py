@@ -9,6 +9,7 @@ from typing import Any
 
 import tomli_w
 
+from tlf.data.image_files import is_image
 from tlf.data.ranges.addresses import shown
 from tlf.inference.metadata import Metadata
 
@@ -20,6 +21,9 @@ _SECRETS = re.compile(r"(.*_)?(password|passwd|secret|token|api_?key)", re.IGNOR
 
 _IN_SENTENCE = re.compile(r"(?:file://)?(?<![\w.:/~-])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"`,;]+){2,}")
 """A path of at least two parts in a sentence."""
+
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+"""What may be the name of an image in a sentence."""
 
 _UNSAID = ("machine", "recipe")
 """Keys of provenance.json that say more than a result depends on, or are said elsewhere."""
@@ -88,14 +92,19 @@ def paths_in(value: object) -> Iterator[str]:
 
 def _said(value: Any) -> Any:  # noqa: ANN401 - JSON
     """What is said of a run, of its earlier chapters, too: of a note the first line, since others
-    name images.
+    name images, without those that it names itself.
     """
     if isinstance(value, Mapping):
         kept = {key: _said(each) for key, each in value.items() if key not in _UNSAID}
         notes = kept.get("notes")
-        cut = [str(one).partition("\n")[0] for one in notes] if isinstance(notes, list) else []
+        cut = [*map(_unnamed, notes)] if isinstance(notes, list) else []
         return kept | ({"notes": cut} if "notes" in kept else {})
     return [_said(each) for each in value] if isinstance(value, list) else value
+
+
+def _unnamed(note: object) -> str:
+    line = str(note).partition("\n")[0]
+    return _QUOTED.sub(lambda found: "…" if is_image(found[0][1:-1]) else found[0], line)
 
 
 def _is_path(text: str) -> bool:
