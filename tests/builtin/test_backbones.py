@@ -16,7 +16,7 @@ from tlf.builtin.backbones import Timm, Torchvision, tlf_backbones
 from tlf.errors import WeightsError
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
-from tlf.pretrained import published, weights
+from tlf.pretrained import downloads, published, weights
 from tlf.pretrained.stem import stem_note
 
 COMMIT = "b" * 40
@@ -577,6 +577,21 @@ def test_a_repository_on_the_hub_brings_its_own_configuration(hub):
     assert rebuilt(Timm("test_vit", "hf-hub:me/gone"), built)
     with pytest.raises(WeightsError, match="write model = 'test_vit'"):
         Timm("resnet18", "hf-hub:me/flowers").build()
+
+
+def test_both_files_of_a_repository_are_of_one_commit(hub, tmp_path, monkeypatch):
+    whole, fetch = timm.create_model("test_resnet", num_classes=0), downloads.fetch_hub
+    config = {"architecture": "test_resnet", "num_classes": 0, "pretrained_cfg": {}}
+    hub("me/x", "config.json", lambda p: p.write_text(json.dumps(config)))
+    hub("me/x", "model.safetensors", lambda p: save_file(whole.state_dict(), p))
+
+    def moved(*asked):
+        found = fetch(*asked)
+        (tmp_path / "models--me--x" / "refs" / "main").write_text("f" * 40)
+        return found
+
+    monkeypatch.setattr(downloads, "fetch_hub", moved)
+    assert same_backbone(Timm("test_resnet", "hf-hub:me/x").build().module, whole.state_dict())
 
 
 def test_without_a_connection_timms_weights_are_an_error(hub):

@@ -1,5 +1,7 @@
 """Networks of timm with the weights of a file: equal to timm's own, to the bit."""
 
+from dataclasses import replace
+
 import pytest
 import timm
 import torch
@@ -114,3 +116,12 @@ def test_a_file_of_another_network_says_how_many_names_match(tmp_path):
     with pytest.raises(WeightsError, match=r"1 of its 78 names are in the file; 77 missing: .* and "
                        r"74 more; 1 not part of the network: features\.0\.weight$"):  # fmt: skip
         network("test_vit", 160).with_file(read(tmp_path / "w.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "name", ["pretrained", "pretrained_cfg_overlay", "checkpoint_path", "device"]
+)
+def test_options_of_a_file_make_timm_fetch_and_read_nothing(name):
+    hostile = replace(network("test_vit", 160), options={name: "/nowhere"})
+    with pytest.raises(WeightsError, match=f"must describe its layers, got {name}; use a file"):
+        hostile.random()

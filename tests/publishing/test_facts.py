@@ -35,12 +35,13 @@ def test_the_first_look_that_was_kept_is_the_one_that_counts(run_copy):
     for name, about in {
         "other": {"model_sha256": "another", "looks": [1]},
         "second": {**own, "looks": [1, 2]},
-        "first": {**own, "looks": [1], "headline": {}},
+        "first": {**own, "looks": [1], "doubts": [f"7 are in {run_copy}'s train split"]},
     }.items():
         (run_copy / "evaluations" / name).mkdir(parents=True)
         (run_copy / "evaluations" / name / "evaluation.json").write_text(json.dumps(about))
-    found = module._tested(run_copy, looks)
+    found = module._tested(run_copy, looks, (str(run_copy),))
     assert (found.figures["looks"], found.looks) == ([1], looks)
+    assert found.figures["doubts"] == ["7 are in run's train split"]
     (run_copy / "evaluations" / "first" / "evaluation.json").write_text("{")
     with pytest.raises(RunError, match=r"evaluation\.json is damaged"):
         module._tested(run_copy, looks)

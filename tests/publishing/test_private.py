@@ -1,6 +1,7 @@
 """What leaves the computer: no folders, no passwords, nothing of the machine."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,9 @@ def test_of_a_path_the_last_part_is_left():
         ("see /home/me/my runs/ants.", "see ants."),
         ("https://host/a/b and 1/2 and and/or", "https://host/a/b and 1/2 and and/or"),
         ("file:///home/me/x.png", "x.png"),
+        ("/home/me/my runs/ants has none (see a/b): 4", "ants has none (see a/b): 4"),
+        (f"see {Path.home()}/my ants and {Path.home()}", "see ~/my ants and ~"),
+        ("/data/my ants (1)", "my ants (1)"),
         ("tlf evaluate '/a/b c/run' --split test", "tlf evaluate 'b c/run' --split test"),
     ],
 )
@@ -60,8 +64,14 @@ def test_paths_have_parentheses_and_notes_begin_with_paths():
     assert about["notes"] == [said, "b.csv is empty"]
 
 
+def test_options_of_plugins_keep_their_secrets():
+    options = {"api_key": "a", "access_token": "b", "weights_key": "c", "tokens": "d", "token": 5}
+    assert public(options) == options | {"api_key": "…", "access_token": "…"}
+
+
 def test_provenance_has_the_recipe_without_its_paths():
-    chapter = {"recipe": "output = '/home'", "notes": ["2 images are in both splits\n  a.png"]}
+    notes = ["2 images are in both splits\n  a.png", "left out 1: 'mr x.PNG', of 'a', \"o'b.jpg\""]
+    chapter = {"recipe": "output = '/home'", "notes": notes}
     about = {
         **chapter,
         "hardware": {"device": "CPU", "machine": "Linux-acme"},
@@ -69,7 +79,7 @@ def test_provenance_has_the_recipe_without_its_paths():
     }
     found = public_provenance(about, RECIPE)
     assert found["hardware"] == {"device": "CPU"}
-    assert found["notes"] == ["2 images are in both splits"]
+    assert found["notes"] == ["2 images are in both splits", "left out 1: …, of 'a', …"]
     assert found["earlier"] == [{"notes": found["notes"]}]
     assert found["recipe"] == public_recipe(RECIPE)
 

@@ -1,5 +1,7 @@
 """Forms that arrive in pieces of any size."""
 
+import logging
+
 import pytest
 
 from served import FORM, form
@@ -24,3 +26,10 @@ def test_what_is_no_form_says_what_to_write():
         read.files()
     with pytest.raises(RefusedError, match="at most 1 images, got more; send several requests"):
         read.write(form({"a": b"", "b": b""}))
+
+
+def test_a_form_of_a_client_writes_nothing_to_stderr(capsys, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])  # as outside of tests
+    with pytest.raises(RefusedError):
+        Form(FORM, 1).write(b"no form")
+    assert capsys.readouterr().err == ""

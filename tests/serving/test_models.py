@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tlf.errors import RunError, WeightsError
+from tlf.evaluation.models import sha256_of
 from tlf.inference.classifier import TrainedClassifier
 from tlf.serving import models
 from tlf.serving.models import Upload, load_models, run_names
@@ -38,6 +39,13 @@ def test_runs_on_one_backbone_hold_it_once_and_compute_its_features_once(
     found = loaded.classify([read(loaded, path) for path in jpegs[:3]])
     assert computed == [3, 3]
     assert [len(of_image) for of_image in found] == [3, 3, 3]
+
+
+def test_a_run_on_the_hub_and_a_file_say_their_hash(served_runs, monkeypatch):
+    monkeypatch.setattr("tlf.pretrained.hub_runs.fetch_run", lambda _: served_runs[0])
+    found = load_models(["hf-hub:me/ants", served_runs[2] / "model.safetensors"], None, "cpu", 0)
+    assert [model.run for model in found.each] == ["ants", "three"]
+    assert [model.sha256 for model in found.each] == [sha256_of(served_runs[n]) for n in (0, 2)]
 
 
 def test_equal_tensors_of_another_network_are_another_backbone(served_runs, monkeypatch):

@@ -77,6 +77,17 @@ def test_a_head_that_never_ends_is_refused(serve, served_runs, monkeypatch):
             assert rest_of(one).startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_client_that_takes_no_answer_is_cut_off(serve, served_runs, monkeypatch):
+    monkeypatch.setattr(protocol, "TAKEN_SECONDS", 0.3)
+    asked = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+    with serve(served_runs[0]) as client, socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.settimeout(60)
+        one.connect(client.place)
+        with pytest.raises(ConnectionError):  # it takes no more requests, and then ends
+            one.sendall(asked * 1000)
+
+
 def test_very_many_idle_connections_stand_in_nobodys_way(server):
     idle = [socket.create_connection(server.place) for _ in range(200)]
     assert server.lives()

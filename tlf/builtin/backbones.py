@@ -275,7 +275,9 @@ class Timm:
             repository = self.weights.removeprefix(HUB_PREFIX)
             description = downloads.fetch_hub(repository, ("config.json",), f"{what} config.json")
             config, options = published.timm_hub_config(description, architecture)
-            file = downloads.fetch_hub(repository, HUB_FILES, what)
+            commit = description.parent.name  # of both files, whatever is new meanwhile
+            same = f"{repository.partition('@')[0]}@{commit}"
+            file = downloads.fetch_hub(same, HUB_FILES, what)
             return config, read(file), options
         config = published.timm_published(self.model, self.weights)
         if config.hf_hub_id:

@@ -40,10 +40,12 @@ def timm_options(metadata: Metadata) -> dict[str, Any]:
     """What ``timm.create_model`` takes to build the network of a run, besides the classes."""
     backbone = metadata.backbone
     size = backbone.get("config", {}).get("size", metadata.preprocessing.size)
+    options = backbone.get("config", {}).get("options", {})
+    published.check_timm_options(options)
     return {
         **timm_sized(published.timm_config(backbone["model"]), size),
         **({"in_chans": backbone["channels"]} if backbone.get("channels", 3) != 3 else {}),
-        **backbone.get("config", {}).get("options", {}),
+        **options,
     }
 
 

@@ -79,7 +79,7 @@ def load_classifier(
     place = find_device(device)
     type_ = find_dtype(dtype) if dtype is not None else None
     _check_precision(precision, type_)
-    folder = _folder(fspath(run))
+    folder = run_folder(run)
     model, metadata = _loaded(folder)
     images = _train_images(folder, metadata, nearest) if unlike or nearest else None
     warn_if_unfinished(folder)
@@ -89,12 +89,16 @@ def load_classifier(
     )  # fmt: skip
 
 
-def _folder(run: str) -> Path:
-    """The folder of a run, of its file, or of a run on the hub."""
-    if run.startswith(HUB_PREFIX):
+def run_folder(run: str | PathLike[str]) -> Path:
+    """The folder of a run, of its file, or of a run on the hub, which is fetched.
+
+    Raises:
+        RunError: it cannot be fetched.
+    """
+    if fspath(run).startswith(HUB_PREFIX):
         from tlf.pretrained.hub_runs import fetch_run  # a folder is loaded without it
 
-        return fetch_run(run)
+        return fetch_run(fspath(run))
     given = Path(run)
     return given.parent if given.name == "model.safetensors" else given
 

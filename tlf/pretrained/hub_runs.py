@@ -37,7 +37,8 @@ def _cached(repository: str, revision: str) -> Path | None:
 
     found = [try_to_load_from_cache(repository, file, revision=revision or None) for file in FILES]
     paths = [Path(one) for one in found if isinstance(one, str)]
-    return paths[0].parent if len(paths) == len(FILES) else None
+    folders = {path.parent for path in paths}  # two, where a newer commit comes meanwhile
+    return folders.pop() if len(paths) == len(FILES) and len(folders) == 1 else None
 
 
 def _fetched(repository: str, revision: str) -> Path:

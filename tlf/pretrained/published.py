@@ -24,6 +24,9 @@ OTHERS = (
 RENORMALISED = ("inception_v3", "googlenet")
 """torchvision's networks that convert inputs from ImageNet's mean and std to 0.5 inside."""
 
+STEERING = ("checkpoint_path", "cache_dir", "device", "dtype")
+"""Options of ``timm.create_model`` that are none of a network, besides ``pretrained…``."""
+
 OLD_NAMES = (
     (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
     (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
@@ -177,6 +180,21 @@ def _hub_config(values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         config["input_size"] = (3, *((size, size) if isinstance(size, int) else size))
     known = {field.name for field in dataclasses.fields(PretrainedCfg)} - {"file", "source"}
     return PretrainedCfg(**{k: v for k, v in config.items() if k in known}), options
+
+
+def check_timm_options(options: Mapping[str, Any]) -> None:
+    """Check that options which a file names describe a network: ``timm.create_model`` takes others,
+    by which it would fetch or read more files, or build it elsewhere.
+
+    Raises:
+        WeightsError: one does not.
+    """
+    for name in options:
+        if name.startswith("pretrained") or name in STEERING:
+            raise WeightsError(
+                f"options of a network in a file must describe its layers, got {name}; use a file "
+                "that you trust"
+            )
 
 
 def timm_preprocessing(config: Any) -> Preprocessing:  # noqa: ANN401

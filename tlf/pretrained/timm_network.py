@@ -11,7 +11,7 @@ from warnings import catch_warnings
 
 from tlf.errors import WeightsError
 from tlf.pretrained.names import listed, match
-from tlf.pretrained.published import timm_classifiers
+from tlf.pretrained.published import check_timm_options, timm_classifiers
 from tlf.pretrained.sizes import one_size, reshaped, timm_sized
 from tlf.pretrained.stem import COLOURS, adapted, stem_note
 from tlf.pretrained.weights import StoredWeights, fit, needed, not_finite, other_number, vacated
@@ -135,6 +135,7 @@ class TimmNetwork:
     def _created(self, config: Any, more: Mapping[str, Any]) -> "nn.Module":  # noqa: ANN401
         import timm
 
+        check_timm_options(self.options)
         size = timm_sized(config, self.size)
         options = {**self.options, **size, **more}
         try:

@@ -12,7 +12,7 @@ from tlf.evaluation.looks import Look, read_looks
 from tlf.evaluation.models import sha256_of
 from tlf.inference.metadata import Metadata, read_metadata
 from tlf.publishing.licences import Licence, find_licence
-from tlf.publishing.private import public, public_metadata, public_provenance
+from tlf.publishing.private import folders_in, public, public_metadata, public_provenance
 from tlf.recipe.plan import find_splits, read_plan
 from tlf.reports.report import AnyReport, RunRecord
 from tlf.reports.run_report import check_predicted, read_report, record_of
@@ -29,7 +29,7 @@ class OnTestSplit:
     """What the test split has shown of this very model, at the first look at it that was kept."""
 
     figures: Mapping[str, Any]
-    """As evaluation.json has them."""
+    """As evaluation.json has them, without what is private."""
     looks: tuple[Look, ...]
     """All looks at the test split of the run."""
 
@@ -95,7 +95,7 @@ def read_facts(run: Path, licence: str | None = None) -> Facts:
         provenance=public_provenance(record.provenance, recipe),
         licence=find_licence(recipe.get("backbone", {}), licence),
         trained=_train_images(run, recipe, record.provenance),
-        tested=_tested(run, looks),
+        tested=_tested(run, looks, folders_in(recipe, run)),
         looks=looks,
         unlike=metadata.unlike is not None,
     )
@@ -126,8 +126,12 @@ def _is_here(data: Mapping[str, Any]) -> bool:
     return not (elsewhere or on_hub)
 
 
-def _tested(run: Path, looks: tuple[Look, ...]) -> OnTestSplit | None:
-    """The earliest evaluation of the test split that is kept, and is of this model."""
+def _tested(
+    run: Path, looks: tuple[Look, ...], folders: tuple[str, ...] = ()
+) -> OnTestSplit | None:
+    """The earliest evaluation of the test split that is kept, and is of this model. ``folders``:
+    those that its sentences may name.
+    """
     if not looks:
         return None
     model = sha256_of(run)
@@ -138,7 +142,8 @@ def _tested(run: Path, looks: tuple[Look, ...]) -> OnTestSplit | None:
     ]
     if not kept:
         return None
-    return OnTestSplit(min(kept, key=lambda about: len(about["looks"])), looks)
+    earliest = min(kept, key=lambda about: len(about["looks"]))
+    return OnTestSplit(public(earliest, folders), looks)
 
 
 def _evaluation(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What may leave this computer: no folders of it, no passwords, no names of single images."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -8,18 +9,25 @@ from typing import Any
 
 import tomli_w
 
+from tlf.data.image_files import is_image
 from tlf.data.ranges.addresses import shown
 from tlf.data.splitting.groups import is_pattern
 from tlf.inference.metadata import Metadata
 
-_PATTERN_KEYS = ("group",)
+_PATTERNS = ("group",)
 """Keys of patterns over names: ``/patient-(\\d+)/`` begins with a slash, and is no path."""
 
-_SENTENCE_KEYS = ("notes",)
+_SENTENCES = ("notes",)
 """Keys of sentences. One may begin with a path."""
+
+_SECRETS = re.compile(r"(.*_)?(password|passwd|secret|token|api_?key)", re.IGNORECASE)
+"""Keys of options of plugins whose values nobody else may know."""
 
 _IN_SENTENCE = re.compile(r"(?:file://)?(?<![\w.:/~-])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"`,;]+){2,}")
 """A path of at least two parts in a sentence."""
+
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+"""What may be the name of an image in a sentence."""
 
 _UNSAID = ("machine", "recipe")
 """Keys of provenance.json that say more than a result depends on, or are said elsewhere."""
@@ -34,21 +42,13 @@ def public(value: Any, folders: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - 
     {'root': 'ants', 'note': '2 images of ants are gone', 'lr': 0.1}
     """
     if isinstance(value, Mapping):
-        return {key: _public_entry(key, each, folders) for key, each in value.items()}
+        return {key: _public_option(str(key), each, folders) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [public(each, folders) for each in value]
     if not isinstance(value, str):
         return value
-    return _name(value) if _is_path(value) else _sentence(shown(value), folders)
-
-
-def _public_entry(key: str, value: Any, folders: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
-    """The value of a key, whose name says what is no path though it begins like one."""
-    if key in _PATTERN_KEYS and is_pattern(str(value)):
-        return value
-    if key in _SENTENCE_KEYS and isinstance(value, list):
-        return [_sentence(shown(str(each)), folders) for each in value]
-    return public(value, folders)
+    text = _without(folders, value)  # a sentence may begin with a path
+    return _name(text) if _is_path(text) else _sentence(text)
 
 
 def public_recipe(recipe: Mapping[str, Any]) -> str:
@@ -61,8 +61,7 @@ def public_provenance(provenance: Mapping[str, Any], recipe: Mapping[str, Any]) 
 
     ``recipe``: of the run. Its paths are what sentences may name.
     """
-    folders = tuple(sorted({*paths_in(recipe), str(Path.home())}, key=len, reverse=True))
-    found: dict[str, Any] = public(_said(provenance), folders)
+    found: dict[str, Any] = public(_said(provenance), folders_in(recipe))
     return found | {"recipe": public_recipe(recipe)}
 
 
@@ -78,12 +77,16 @@ def public_metadata(metadata: Metadata) -> Metadata:
     )
 
 
+def folders_in(recipe: Mapping[str, Any], *more: Path) -> tuple[str, ...]:
+    """The paths that sentences about a run may name, the longest first."""
+    return tuple(sorted({*paths_in(recipe), *map(str, more)}, key=len, reverse=True))
+
+
 def paths_in(value: object) -> Iterator[str]:
     """The absolute paths in a table."""
     if isinstance(value, Mapping):
         for key, each in value.items():
-            if not (key in _PATTERN_KEYS and is_pattern(str(each))):
-                yield from paths_in(each)
+            yield from () if key in _PATTERNS and is_pattern(str(each)) else paths_in(each)
     elif isinstance(value, list | tuple):
         for each in value:
             yield from paths_in(each)
@@ -93,14 +96,19 @@ def paths_in(value: object) -> Iterator[str]:
 
 def _said(value: Any) -> Any:  # noqa: ANN401 - JSON
     """What is said of a run, of its earlier chapters, too: of a note the first line, since others
-    name images.
+    name images, without those that it names itself.
     """
     if isinstance(value, Mapping):
         kept = {key: _said(each) for key, each in value.items() if key not in _UNSAID}
         notes = kept.get("notes")
-        cut = [str(one).partition("\n")[0] for one in notes] if isinstance(notes, list) else []
+        cut = [*map(_unnamed, notes)] if isinstance(notes, list) else []
         return kept | ({"notes": cut} if "notes" in kept else {})
     return [_said(each) for each in value] if isinstance(value, list) else value
+
+
+def _unnamed(note: object) -> str:
+    line = str(note).partition("\n")[0]
+    return _QUOTED.sub(lambda found: "…" if is_image(found[0][1:-1]) else found[0], line)
 
 
 def _is_path(text: str) -> bool:
@@ -114,7 +122,26 @@ def _name(path: str) -> str:
     return PureWindowsPath(path).name if "\\" in path else PurePosixPath(path).name
 
 
-def _sentence(text: str, folders: tuple[str, ...]) -> str:
+def _last_part(path: re.Match[str]) -> str:
+    return _name(path[0])
+
+
+def _without(folders: tuple[str, ...], text: str) -> str:
     for folder in folders:
-        text = text.replace(folder, _name(folder))
-    return _IN_SENTENCE.sub(lambda found: _name(found[0]), text)
+        text = text.replace(folder, _name(folder) or folder)
+    home = os.path.expanduser("~")  # its last part is the user's name
+    return re.sub(rf"{re.escape(home)}(?=[/\\]|$)", "~", text) if _name(home) else text
+
+
+def _sentence(text: str) -> str:
+    return _IN_SENTENCE.sub(_last_part, shown(text))
+
+
+def _public_option(key: str, value: Any, folders: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, str) and _SECRETS.fullmatch(key):
+        return "…"
+    if key in _PATTERNS and is_pattern(str(value)):
+        return value
+    if key in _SENTENCES and isinstance(value, list):
+        return [_sentence(_without(folders, str(each))) for each in value]
+    return public(value, folders)

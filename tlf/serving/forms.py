@@ -1,5 +1,6 @@
 """Forms with files (``multipart/form-data``), taken apart as they arrive."""
 
+import logging
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
@@ -10,6 +11,9 @@ from tlf.serving.refusals import RefusedError
 
 FIELDS = 100
 """Fields of a form that are no files, at most; they are ignored."""
+
+# Else its warnings about forms are lines on stderr that anybody can cause.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
 @dataclass

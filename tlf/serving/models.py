@@ -15,7 +15,7 @@ from tlf.errors import DataError, RunError
 from tlf.evaluation.models import sha256_of
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.model_files import backbone_sha256
-from tlf.inference.predict import load_classifier
+from tlf.inference.predict import load_classifier, run_folder
 from tlf.inference.prediction import Prediction
 from tlf.inference.read_ahead import StoredImage, read_one
 from tlf.preprocessing import Preprocessing
@@ -114,12 +114,13 @@ def load_models(
     models: list[Model] = []
     ways: list[Preprocessing] = []
     for run, name in zip(runs, run_names(runs), strict=True):
-        classifier = load_classifier(run, precision, device=device, unlike=True, nearest=nearest)
+        folder = run_folder(run)
+        classifier = load_classifier(folder, precision, device=device, unlike=True, nearest=nearest)
         if classifier.preprocessing not in ways:
             ways.append(classifier.preprocessing)
         place = next(classifier.model.parameters()).device
         own = Model(
-            name, sha256_of(Path(run)), classifier, usable(classifier.precision, place),
+            name, sha256_of(folder), classifier, usable(classifier.precision, place),
             ways.index(classifier.preprocessing), len(models),
         )  # fmt: skip
         models.append(own)
@@ -137,13 +138,14 @@ def run_names(runs: Sequence[str | PathLike[str]]) -> list[str]:
     Raises:
         RunError: a run is named twice.
     """
-    paths = [Path(run).resolve() for run in runs]
+    found = [Path(run).resolve() for run in runs]
+    paths = [path.parent if path.name == "model.safetensors" else path for path in found]
     for path in paths:
         if paths.count(path) > 1:
             raise RunError(f"runs must be different, got {path} twice; write it once")
     longest = max(len(path.parts) for path in paths)
     names = ([Path(*path.parts[-n:]).as_posix() for path in paths] for n in range(1, longest + 1))
-    return next(found for found in names if len({*found}) == len(found))
+    return next(ends for ends in names if len({*ends}) == len(ends))
 
 
 def _sharing(models: Sequence[Model]) -> list[Model]:

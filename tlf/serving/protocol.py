@@ -1,4 +1,6 @@
-"""HTTP for impatient servers: uvicorn's protocol, with a limit on the time of a request's head."""
+"""HTTP for impatient servers: uvicorn's protocol, with limits on the time in which the head of a
+request arrives, and in which its client takes what is sent.
+"""
 
 import asyncio
 import os
@@ -13,6 +15,8 @@ from tlf.serving.refusals import error_of
 
 HEAD_SECONDS = 10.0
 """How long the line and the headers of a request may take to arrive."""
+TAKEN_SECONDS = 30.0
+"""How long a client may leave a part of what is sent to it."""
 FILES = 100
 """Files that the program may open besides connections."""
 
@@ -29,13 +33,17 @@ def most_connections() -> int:
 
 
 class Protocol(H11Protocol):
-    """uvicorn waits for the head of a request as long as its client wants."""
+    """uvicorn waits for the head of a request as long as its client wants, and for a client that
+    reads no answer.
+    """
 
     _late: asyncio.TimerHandle | None = None
+    _untaken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(0)  # writing pauses until all is taken
         if len(self.connections) > most_connections():
             self._refuse(503, "busy", "too many connections are open; try again")
             return
@@ -50,6 +58,17 @@ class Protocol(H11Protocol):
         """Wait no more."""
         super().connection_lost(exc)
         self._stop()
+        self._taken()
+
+    def pause_writing(self) -> None:
+        """Wait for a client to take what is sent, a closing connection's, too."""
+        super().pause_writing()
+        self._untaken = self.loop.call_later(TAKEN_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken all."""
+        super().resume_writing()
+        self._taken()
 
     def send_400_response(self, msg: str) -> None:
         """Say that bytes are no request, as all errors are said."""
@@ -65,6 +84,11 @@ class Protocol(H11Protocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+    def _taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _end(self) -> None:
         """End a connection whose client is too slow, or sends on after its answer."""

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+_IN_WORDS = {"top1": "the accuracy"}
+"""Name → how a sentence calls it, where it is not by its title."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -14,13 +17,11 @@ class Metric:
     higher_is_better: bool
     is_rate: bool
     """Whether it is a fraction from 0 to 1; it is then shown as a percentage."""
-    spoken: str = ""
-    """Its name in a sentence; empty: the title."""
 
     @property
     def in_words(self) -> str:
         """Its name in the middle of a sentence."""
-        return self.spoken or self.title
+        return _IN_WORDS.get(self.name, self.title)
 
     @property
     def at_start(self) -> str:

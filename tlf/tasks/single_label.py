@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 class SingleLabel:
     """Every image has one of K classes; its label is the index of that class."""
 
-    metrics: tuple[Metric, ...] = (
-        Metric("top1", "top-1", higher_is_better=True, is_rate=True, spoken="the accuracy"),
-    )
+    metrics: tuple[Metric, ...] = (Metric("top1", "top-1", higher_is_better=True, is_rate=True),)
     train_metric: str = "top1"
     default_loss: str = "cross-entropy"
     balancing_option: str = "class_weights"

@@ -63,7 +63,9 @@ def command(
     private: bool,
     onnx: bool,
 ) -> None:
-    """Write a run's best model for another library, its model card, or both to the hub.
+    """Write a run's best model for another library, or its card.
+
+    --to card writes its model card, --to hub pushes both to the Hugging Face hub.
 
     Nothing is written unless the file gives the probabilities of the model, in float32.
     """

@@ -35,7 +35,7 @@ def command(
     backbone: str | None,
     label: str | None,
 ) -> None:
-    """Write a first recipe for a folder of images, or for a CSV file that lists them.
+    """Write a first recipe for a folder or a CSV file of images.
 
     FOLDER holds a folder of images for each class, alone or in train and val; a folder test beside
     these is kept for the end. A CSV file has a column of paths, and a column of classes, of several

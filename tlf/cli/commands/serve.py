@@ -73,7 +73,7 @@ def command(
     why: bool,
     log: bool,
 ) -> None:
-    """Answer requests for predictions with the best models of runs, over HTTP.
+    """Answer images over HTTP with the best models of runs.
 
     POST images to /predict, as the files of a form or one as the body: curl -F image=@ant.jpg
     http://127.0.0.1:8000/predict. The answer is JSON: what tlf predict says of each image, for each

@@ -18,7 +18,7 @@ from tlf.publishing.card.card import make_card
 from tlf.publishing.card.usage import Place
 from tlf.publishing.facts import Facts
 from tlf.publishing.loaders import OwnLoader, own_loader
-from tlf.publishing.private import public, public_recipe
+from tlf.publishing.private import public_recipe
 from tlf.publishing.timm_config import timm_config
 from tlf.runtime.strict_json import dumps
 
@@ -93,7 +93,7 @@ def _write_records(facts: Facts, folder: Path) -> None:
     _write_json(folder / "evaluation.json", facts.report.evaluation.as_json())
     if facts.tested is not None:
         figures = {k: v for k, v in facts.tested.figures.items() if k not in _ABOUT_IMAGES}
-        _write_json(folder / TESTED, public(figures))
+        _write_json(folder / TESTED, figures)
     for name in ("metrics.jsonl", "segments.jsonl"):
         if (facts.run.folder / name).is_file():
             copyfile(facts.run.folder / name, folder / name)
