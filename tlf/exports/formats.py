@@ -231,7 +231,10 @@ def tracing(to: str) -> Iterator[None]:
         WeightsError: it cannot.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            # torch 2.11 deprecates what its own exporter calls.
+            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
+            yield
     except (TlfError, MemoryError):
         raise
     except Exception as error:  # torch and onnx have errors of many kinds, of many lines

@@ -45,7 +45,7 @@ def test_lossless_formats_give_the_pixels_back(kind):
     ],
 )
 def test_other_formats_come_close(kind, options, codec):
-    if not features.check(codec):
+    if codec not in features.get_supported():
         pytest.skip(f"this Pillow comes without {codec}")
     image = Image.linear_gradient("L").resize((40, 30)).convert("RGB")
     difference = decode(encoded(image, kind, **options)).int() - pixels(image).int()
@@ -127,7 +127,10 @@ def test_adobes_ycck_is_shown_as_rgb():
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
 def test_sixteen_bit_grey_is_scaled_not_clipped(kind):
     values = np.array([[0, 128, 129, 257, 300, 32768, 65000, 65535]], dtype=np.uint16)
-    data = encoded(Image.fromarray(values), kind)
+    if kind == "PPM":  # which not every Pillow writes
+        data = b"P5 8 1 65535\n" + values.astype(">u2").tobytes()
+    else:
+        data = encoded(Image.fromarray(values), kind)
     expected = np.rint(values / 257).astype(np.uint8)
     assert np.array_equal(decode(data, 1)[0].numpy(), expected)
     assert np.array_equal(decode(data, 3)[2].numpy(), expected)
