@@ -33,7 +33,7 @@ class EntryKey:
 
     kind: str
     """``pixels``, ``full-pixels``, ``shapes``, ``files``, ``activations``, ``embeddings``,
-    ``findings`` or ``comparisons``."""
+    ``findings``, ``comparisons`` or ``probes``."""
     title: str
     """For a person: ``features of 245 images``."""
     key: Mapping[str, Any]

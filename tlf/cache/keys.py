@@ -1,8 +1,9 @@
 """The keys of stored results. The name of an entry is a hash of its key: everything that changes
 the bytes of a result must be in its key.
 
-``pixel_key`` is for decoded images, ``feature_key`` for the output of frozen stages. This module
-does not import torch: images are decoded while it is imported.
+``pixel_key`` is for decoded images, ``feature_key`` for the output of frozen stages. What probes of
+a network answer has a ``network_key``. This module does not import torch: images are decoded while
+it is imported.
 """
 
 import platform
@@ -84,25 +85,36 @@ def feature_key(
         view: the number of the random view.
         full: whether augmentations get images at full resolution.
     """
-    modules = [*network.modules()]
     return {
         "images": manifest,
         "preprocessing": asdict(preprocessing),
-        "components": [
-            {"kind": offer.kind, "options": repr(component), "version": offer.plugin.version}
-            for component, offer in components
-        ],
         "seed": seed,
         "view": view,
         "full": full,
         "tensors": sha256(repr(sorted(frozen.items())).encode()).hexdigest(),
         "cut": dict(partition),
         "computed": [*computed],
-        "settings": settings(network),
         "decoders": decoders,
+        **network_key(network, components),
+    }
+
+
+def network_key(network: "nn.Module", components: Sequence[tuple[object, Offer]]) -> Key:
+    """The part of a key that says what a network computes, but for its tensors.
+
+    Parameters:
+        network: the settings and the code of its modules are in the key.
+        components: what it is built from and what prepares its images, with their offers.
+    """
+    return {
+        "components": [
+            {"kind": offer.kind, "options": repr(component), "version": offer.plugin.version}
+            for component, offer in components
+        ],
+        "settings": settings(network),
         "versions": {name: version(name) for name in ("torch", "torchvision", "timm")},
         "tlf": engine(),
-        "code": code_of({type(part) for part in (*modules, *(c for c, _ in components))}),
+        "code": code_of({type(part) for part in (*network.modules(), *(c for c, _ in components))}),
     }
 
 

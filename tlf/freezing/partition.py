@@ -9,9 +9,10 @@ NaN, too.
 ``tlf.freezing.find_partition`` finds such a place and proves it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import nan
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from tlf.model import Classifier
+from tlf.runtime.strict_json import dumps
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Partition:
         """The output of the frozen part, for a person."""
         return "features" if self.whole else f"output of {self.stage}"
 
+    def as_json(self) -> dict[str, Any]:
+        """Itself as JSON values, which ``partition_of`` reads."""
+        found: dict[str, Any] = json.loads(dumps(asdict(self), default=str))
+        return found
+
     def before(self, classifier: Classifier, images: Tensor) -> Tensor:
         """Images (B, C, H, W) → the output of the frozen stages, without a graph."""
         module = classifier.get_submodule(self.boundary)
@@ -103,6 +110,34 @@ class Partition:
             output = values.new_full((), nan, dtype=dtype).expand(len(values), *shape)
             outputs.setdefault(name, []).append(output)
         return outputs
+
+
+def partition_of(content: Mapping[str, Any]) -> Partition:
+    """A partition from its JSON values.
+
+    >>> layout = Layout(torch.float32, (512,), (0,))
+    >>> one = Partition("layer4", True, "head", (("backbone.fc", torch.float32, (512,)),),
+    ...                 (3, 8, 8), layout, 16)  # fmt: skip
+    >>> partition_of(one.as_json()) == one
+    True
+    """
+    layout = content["layout"]
+    skipped = ((name, _dtype(dtype), tuple(shape)) for name, dtype, shape in content["skipped"])
+    return Partition(
+        content["stage"],
+        content["whole"],
+        content["boundary"],
+        tuple(skipped),
+        tuple(content["image"]),
+        Layout(_dtype(layout["dtype"]), tuple(layout["shape"]), tuple(layout["order"])),
+        content["batch"],
+    )
+
+
+def _dtype(name: str) -> torch.dtype:
+    """The type of numbers with a name such as ``torch.float32``."""
+    found: torch.dtype = getattr(torch, name.removeprefix("torch."))
+    return found
 
 
 def start_of(partition: Partition | None) -> str:

@@ -249,7 +249,7 @@ def open_job(plan: Plan, accelerator: Accelerator, earlier: Sequence[Job] = ()) 
         ),
         group=host_group(accelerator),
         drawn=drawn,
-        probe_answers=known_of(earlier, plan),
+        probe_answers=known_of(earlier, plan, accelerator),
     )
 
 

@@ -1,16 +1,20 @@
 """A model whose backbone is built, or taken over from an earlier job that has the same one."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlf.components import BuiltBackbone
 from tlf.model import Classifier
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import build_backbone, with_head
-from tlf.recipe.plan import Plan
+from tlf.recipe.plan import Plan, cache_of
 from tlf.training.segments.probes import ProbeAnswers
+from tlf.training.segments.stored_answers import StoredAnswers, stores_answers
 
 if TYPE_CHECKING:
+    from accelerate import Accelerator
+
     from tlf.training.job import Job
 
 
@@ -32,12 +36,23 @@ def model_of(
     return built, classifier, sha256, drawn and _depends_on_seed(earlier, plan, sha256)
 
 
-def known_of(earlier: "Sequence[Job]", plan: Plan) -> ProbeAnswers:
+def known_of(earlier: "Sequence[Job]", plan: Plan, accelerator: "Accelerator") -> ProbeAnswers:
     """What probes have found of the same backbone with a head that computes alike; nothing, where
-    no earlier job has both.
+    no earlier job has both. What other processes have found is in the cache.
     """
     same = (job for job in _alike(earlier, plan) if _heads_compute_alike(plan, job.plan))
-    return next((job.probe_answers for job in same), ProbeAnswers())
+    known = next((job.probe_answers for job in same), ProbeAnswers())
+    return replace(known, stored=_stored_of(plan, accelerator))
+
+
+def _stored_of(plan: Plan, accelerator: "Accelerator") -> StoredAnswers | None:
+    """The answers of probes in the cache; None where they are not stored."""
+    recipe, offer = plan.recipe, plan.plugins.catalogue.offer
+    cache = cache_of(recipe)
+    if cache is None or _touches(plan) or not stores_answers(accelerator):
+        return None
+    components: tuple[object, ...] = (recipe.backbone, recipe.head)
+    return StoredAnswers(cache, tuple((one, offer(one)) for one in components))
 
 
 def _heads_compute_alike(one: Plan, other: Plan) -> bool:

@@ -2,11 +2,12 @@
 
 A probe takes as long as many epochs of a head on stored features. So its answer is kept with all
 that it depends on, and no later segment asks again: neither of this run, nor of another one of the
-same backbone.
+same backbone. The cache keeps it for other processes (``stored_answers``).
 """
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 
 from accelerate import Accelerator
@@ -17,6 +18,7 @@ from tlf.freezing.find_unused import Unused, agreed_unused, find_unused
 from tlf.freezing.partition import Partition
 from tlf.model import Classifier
 from tlf.runtime.processes import gathered
+from tlf.training.segments.stored_answers import StoredAnswers
 
 Image = tuple[int, int, int]
 """(C, S, S)."""
@@ -28,6 +30,8 @@ class ProbeAnswers:
 
     unused: dict[Hashable, Unused] = field(default_factory=dict)
     partitions: dict[Hashable, Partition | None] = field(default_factory=dict)
+    stored: StoredAnswers | None = None
+    """Where they are stored for other processes; None: nowhere."""
 
 
 def state_of(accelerator: Accelerator, classifier: Classifier, digests: Mapping[str, str]) -> str:
@@ -60,9 +64,16 @@ def unused_parameters(
     """
     if image is None:
         return Unused()
-    key, known = (image, state_of(accelerator, classifier, digests)), probe_answers.unused
+    state, known, stored = (
+        state_of(accelerator, classifier, digests),
+        probe_answers.unused,
+        probe_answers.stored,
+    )
+    key = image, state
     if key not in known:
-        known[key] = find_unused(classifier, image, accelerator.autocast)
+        ask = partial(find_unused, classifier, image, accelerator.autocast)
+        given = {"image": [*image], "state": state}
+        known[key] = stored.unused(classifier, given, ask) if stored else ask()
     return agreed_unused(gathered(known[key]))
 
 
@@ -79,11 +90,15 @@ def agreed_partition(
     """
     if image is None:
         return None
-    key, known = (
-        (image, piece, state_of(accelerator, classifier, digests)),
+    state, known, stored = (
+        state_of(accelerator, classifier, digests),
         probe_answers.partitions,
+        probe_answers.stored,
     )
+    key = image, piece, state
     if key not in known:
         frozen = frozenset(n for n, p in classifier.named_parameters() if not p.requires_grad)
-        known[key] = find_partition(classifier, frozen, image, accelerator.autocast, piece)
+        ask = partial(find_partition, classifier, frozen, image, accelerator.autocast, piece)
+        given = {"image": [*image], "piece": piece, "state": state}
+        known[key] = stored.partition(classifier, given, ask) if stored else ask()
     return known[key] if all(other == known[key] for other in gathered(known[key])) else None
