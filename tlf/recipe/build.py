@@ -240,9 +240,13 @@ def check_input(
     classifier: Classifier,
     preprocessing: Preprocessing,
     num_classes: int,
+    features_of: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> None:
     """Run the model on two images of noise: does it take their size, do its parts fit together and
     the task, and can its head train?
+
+    ``features_of``: gives what the head gets for images, where it may be known already; None: the
+    model does.
 
     Raises:
         PluginError: the backbone gives no features, or the head no logits; names its plugin.
@@ -254,7 +258,7 @@ def check_input(
         images = torch.randn(2, preprocessing.channels, preprocessing.size, preprocessing.size)
     images = images.to(next(classifier.parameters()).device)
     with blame(catalogue.offer(plan.recipe.backbone), "build"):
-        features = _features(plan, classifier, images)
+        features = _features(plan, features_of or classifier.features, images)
     pools, num_features = bool(getattr(head, "pools", False)), built.num_features
     with blame(catalogue.offer(plan.recipe.backbone), "build"):
         checked_features(features, len(images), num_features, pools=pools)
@@ -268,10 +272,12 @@ def check_input(
     classifier.eval()
 
 
-def _features(plan: Plan, classifier: Classifier, images: torch.Tensor) -> torch.Tensor:
+def _features(
+    plan: Plan, features_of: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor
+) -> torch.Tensor:
     try:
         with torch.no_grad():
-            return classifier.features(images)
+            return features_of(images)
     except (AssertionError, RuntimeError, ValueError) as error:
         third = plan.plugins.catalogue.offer(plan.recipe.backbone).plugin.name != "tlf"
         if third and plan.recipe.transforms.size is None:

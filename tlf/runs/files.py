@@ -30,6 +30,7 @@ from tlf.training.checkpoint.state_file import discard, remove_model
 from tlf.training.evaluation import Predictions
 from tlf.training.features import eval_images
 from tlf.training.job import Job
+from tlf.training.reuse.backbone import remembered
 from tlf.training.state import State
 
 
@@ -141,7 +142,7 @@ def _write_model(
         calibrated=learnt.calibrated.as_json(),
         unlike=_write_train_images(folder / FILE, learnt.train_images),
     )
-    save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
+    save_head(folder / "head.safetensors", job.classifier, metadata, _golden(job, metadata))
     thresholds = learnt.calibrated.thresholds
     _write_predictions(folder / "predictions.csv", job, best.predictions, thresholds)
     # Last: a folder that has this file has all files of one best epoch.
@@ -214,9 +215,11 @@ def _described(job: Job) -> Metadata:
     )
 
 
-def _golden_features(job: Job) -> Tensor:
-    """The head's input for the first image of the eval split."""
+def _golden(job: Job, metadata: Metadata) -> Tensor:
+    """The head's input for the first image of the eval split. ``metadata``: of the model."""
     _, image, _ = eval_images(job)[0, 0]
     images = normalize(image[None].to(job.accelerator.device), job.preprocessing)
+    classifier = job.classifier.eval()
+    features_of = remembered(job.probe_answers, classifier, str(metadata.backbone["sha256"]))
     with torch.inference_mode():
-        return job.classifier.eval().features(images).float()
+        return features_of(images).float()

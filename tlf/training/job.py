@@ -36,7 +36,7 @@ from tlf.runtime.kernels import Kernels
 from tlf.tasks import TASKS, Task
 from tlf.training.calibration.held_out import check_calibration, hold_out_of_training
 from tlf.training.phases import check_augmentations, check_phases, trains_norms
-from tlf.training.reuse.backbone import known_of, model_of
+from tlf.training.reuse.backbone import known_of, model_of, remembered
 from tlf.training.reuse.images import ReadImages, read_or_take_over
 from tlf.training.segments.compiled import Compiled
 from tlf.training.segments.probes import ProbeAnswers
@@ -227,7 +227,9 @@ def open_job(plan: Plan, accelerator: Accelerator, earlier: Sequence[Job] = ()) 
         resolve_preprocessing(recipe, built, plan.source), prepare=records_of(plan)
     )
     check_metrics(plan, task.labels(splits.eval.labels, num_classes), num_classes)
-    check_input(plan, built, classifier, preprocessing, num_classes)
+    known = known_of(earlier, plan, accelerator)
+    features = remembered(known, classifier, sha256)
+    check_input(plan, built, classifier, preprocessing, num_classes, features)
     check_transforms(plan, preprocessing)
     check_augmentations(plan, preprocessing, num_classes)
     on_cpu = accelerator.device.type == "cpu"
@@ -249,7 +251,7 @@ def open_job(plan: Plan, accelerator: Accelerator, earlier: Sequence[Job] = ()) 
         ),
         group=host_group(accelerator),
         drawn=drawn,
-        probe_answers=known_of(earlier, plan, accelerator),
+        probe_answers=known,
     )
 
 

@@ -44,3 +44,18 @@ def test_a_head_whose_loss_is_not_finite_is_never_right():
         found = judge(job, deal, 3, broken, labels)
         assert np.isnan(found.loss)
         assert not found.per_image.any()
+
+
+def test_losses_are_averaged_on_the_host_as_some_devices_have_no_float64():
+    class OnDevice:
+        def isfinite(self):
+            return torch.ones(2, dtype=torch.bool)
+
+        def cpu(self):
+            return torch.tensor([1.0, 4.0])
+
+    job = SimpleNamespace(losses=lambda logits, labels: OnDevice(), task=TASKS["single-label"])
+    logits, labels = torch.tensor([[2.0, 1.0], [1.0, 3.0]]), torch.tensor([0, 0])
+    found = judge(job, Deal(0, 0, (0, 1)), 0, logits, labels)
+    assert found.loss == 2.5
+    assert found.per_image.tolist() == [1.0, 0.0]

@@ -8,12 +8,14 @@ from safetensors.torch import save_file
 
 from small import TWO_PHASES, write_recipe
 from tlf.catalogue import Catalogue
+from tlf.errors import RecipeError
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import build_backbone
 from tlf.recipe.plan import plan_of, read_plan
 from tlf.runtime.devices import start_accelerator
 from tlf.training.job import open_job
 from tlf.training.reuse import backbone
+from tlf.training.segments.probes import ProbeAnswers
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,41 @@ def test_a_model_that_a_run_starts_from_may_have_changed_since(job, tmp_path):
     second = _next(first, f"start_from={path}")
     assert second.built is first.built
     assert second.backbone_sha256 == fingerprint(job.built.module.state_dict())
+
+
+def test_features_of_the_same_images_are_computed_once(job, threads):
+    computed = []
+
+    class Counted:
+        head = job.classifier.head
+
+        def features(self, images):
+            computed.append(images)
+            return job.classifier.features(images)
+
+    known, images = ProbeAnswers(), torch.randn(2, 3, 32, 32)
+    job.classifier.eval()
+    with torch.no_grad():
+        first = backbone.remembered(known, Counted(), "a")(images)
+        expected = first.clone()
+        first.zero_()  # as a head may do
+        assert torch.equal(backbone.remembered(known, Counted(), "a")(images), expected)
+        assert len(computed) == 1
+        backbone.remembered(known, Counted(), "of other weights")(images)
+        backbone.remembered(known, Counted(), "a")(images + 1)
+        threads(torch.get_num_threads() + 1)
+        backbone.remembered(known, Counted(), "a")(images)
+    assert len(computed) == 4
+
+
+def test_the_next_job_of_the_same_backbone_tries_its_head_on_known_features(job, monkeypatch):
+    def fail(*_):
+        raise ValueError("it was computed")
+
+    monkeypatch.setattr(type(job.classifier), "features", fail)
+    assert _next(job, "seed=1").built is job.built
+    with pytest.raises(RecipeError, match="it was computed"):
+        _next(job, "transforms.size=24")
 
 
 def test_options_of_a_plugins_head_may_decide_what_probes_find(job, monkeypatch):

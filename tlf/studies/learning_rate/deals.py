@@ -70,4 +70,5 @@ def judge(job: "Job", deal: Deal, rate: int, logits: "Tensor | None", labels: "T
         return Outcome(deal, rate, np.zeros(len(labels)), nan)
     scores, known = logits.float().cpu().numpy(), labels.cpu().numpy()
     per_image = job.task.per_image(scores, known, deal.among)
-    return Outcome(deal, rate, per_image, float(losses.double().mean()))
+    # On the host, since some devices have no float64.
+    return Outcome(deal, rate, per_image, float(losses.cpu().double().mean()))

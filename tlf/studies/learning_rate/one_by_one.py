@@ -122,7 +122,7 @@ def _result(
 ) -> EpochResult:
     """What a schedule or early stopping may look at: the held-out images are its eval split."""
     device = job.accelerator.device
-    loss = float(job.losses(logits.to(device), labels.to(device)).double().mean())
+    loss = float(job.losses(logits.to(device), labels.to(device)).cpu().double().mean())
     probabilities = job.task.probabilities(logits)
     metrics: Mapping[str, float] = {
         LOSS.name: loss,

@@ -1,8 +1,11 @@
 """A model whose backbone is built, or taken over from an earlier job that has the same one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
 
 from tlf.components import BuiltBackbone
 from tlf.model import Classifier
@@ -53,6 +56,30 @@ def _stored_of(plan: Plan, accelerator: "Accelerator") -> StoredAnswers | None:
         return None
     components: tuple[object, ...] = (recipe.backbone, recipe.head)
     return StoredAnswers(cache, tuple((one, offer(one)) for one in components))
+
+
+def remembered(
+    known: ProbeAnswers, classifier: Classifier, sha256: str
+) -> Callable[[Tensor], Tensor]:
+    """``features`` of a model in eval mode, which computes them once for the same images.
+
+    Parameters:
+        known: of the same backbone; what is computed is added to it.
+        classifier: the model.
+        sha256: of its backbone's weights as they are now.
+    """
+
+    def features(images: Tensor) -> Tensor:
+        if images.device.type != "cpu":  # settings of the run choose its arithmetic
+            return classifier.features(images)
+        pools = bool(getattr(classifier.head, "pools", False))
+        given = fingerprint({"": images}), images.stride(), torch.get_num_threads()
+        key = sha256, pools, *given
+        if key not in known.features:
+            known.features[key] = classifier.features(images)
+        return known.features[key].clone()  # a head may write into what it gets
+
+    return features
 
 
 def _heads_compute_alike(one: Plan, other: Plan) -> bool:

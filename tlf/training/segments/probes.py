@@ -11,6 +11,7 @@ from functools import partial
 from hashlib import sha256
 
 from accelerate import Accelerator
+from torch import Tensor
 
 from tlf.cache.arithmetic import computed
 from tlf.freezing.find_partition import find_partition
@@ -30,8 +31,10 @@ class ProbeAnswers:
 
     unused: dict[Hashable, Unused] = field(default_factory=dict)
     partitions: dict[Hashable, Partition | None] = field(default_factory=dict)
+    features: dict[Hashable, Tensor] = field(default_factory=dict)
+    """What the head gets for a few images that every run tries the backbone on."""
     stored: StoredAnswers | None = None
-    """Where they are stored for other processes; None: nowhere."""
+    """Where they are stored for other processes, but for features; None: nowhere."""
 
 
 def state_of(accelerator: Accelerator, classifier: Classifier, digests: Mapping[str, str]) -> str:
