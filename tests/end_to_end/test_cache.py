@@ -49,7 +49,7 @@ def test_damaged_entries_are_computed_again(tmp_path, recipe, uncached):
             if name == "truncated":
                 os.truncate(data, data.stat().st_size // 2)
             else:
-                flip(data, 1000)
+                flip(data, data.stat().st_size // 2)
         assert stored(recipe, folder, tmp_path / name) == dict.fromkeys(reused, False)
         assert_same(uncached, tmp_path / name)
     assert stored(recipe, folder, tmp_path / "last") == dict.fromkeys(reused, True)
@@ -98,7 +98,10 @@ def test_a_full_disk_costs_time_and_nothing_else(tmp_path, recipe, uncached):
         assert f"{what}: not stored, File too large; computed anew" in done.stdout
     assert_same(uncached, tmp_path / "full")
     titles = [entry.title for entry in Cache(tmp_path / "cache", 0).entries()]
-    assert len(titles) == 2
+    assert sorted(title for title in titles if title.startswith("features")) == [
+        "features of 11 eval images",
+        "features of 20 train images",
+    ]
     assert not [*(tmp_path / "cache").glob(".partial-*")]
 
 
@@ -113,7 +116,7 @@ def test_two_runs_may_write_to_the_same_cache(tmp_path, recipe, uncached):
     assert [process.wait(300) for process in processes] == [0, 0]
     for name in ("one", "two"):
         assert_same(uncached, tmp_path / name)
-    assert len([*folder.iterdir()]) == 4
+    assert len([path for path in folder.iterdir() if not path.name.startswith("probes-")]) == 4
     assert all(stored(recipe, folder, tmp_path / "after").values())
     assert_same(uncached, tmp_path / "after")
 
