@@ -231,7 +231,8 @@ class _Table:
 
     def __init__(self, form: Form) -> None:
         self.lines, self.names, self.figures = array("q"), growing(), array("d")
-        self.labels, self.said = array(form.TYPECODE), array(form.TYPECODE)
+        self.labels: array[int] = array(form.TYPECODE)
+        self.said: array[int] = array(form.TYPECODE)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -3,7 +3,7 @@ any number. The header of a table says which.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tlf.inference.tables import multi_label, single_label
 
@@ -19,7 +19,7 @@ class Form(Protocol):
     """How the labels of a kind are written."""
 
     COLUMNS: tuple[str, str]
-    TYPECODE: Literal["q", "b"]
+    TYPECODE: str
     """Of an array of what is parsed."""
 
     def truth(self, label: Any, classes: Sequence[str], /) -> Mapping[str, str | list[str]]:  # noqa: ANN401 - as the task has it

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = ("labels", "predicted_labels")
 """The columns of the labels, and of what a model predicts."""
 
-TYPECODE: Literal["b"] = "b"
+TYPECODE = "b"
 """A mark takes a byte, as NumPy's bool does."""
 
 

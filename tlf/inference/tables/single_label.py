@@ -1,7 +1,7 @@
 """Tables of images with one label each."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLUMNS = ("label", "predicted")
 """The columns of the label, and of what a model predicts."""
 
-TYPECODE: Literal["q"] = "q"
+TYPECODE = "q"
 """An index fits NumPy's int64."""
 
 
