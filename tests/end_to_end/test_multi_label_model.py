@@ -210,7 +210,7 @@ def test_the_simulator_shows_every_label_of_an_image(folder):
     assert {image.name: image.labels for image in scene.eval} == {
         image.name: labels[image.name] for image in scene.eval
     }
-    assert {len(image.labels) for image in scene.eval} > {0, 2}
+    assert {len(image.labels) for image in scene.eval} >= {0, 3}
     record = lane.make_step()
     judged, correct = record.eval, 0
     for row, given, image in zip(judged.probabilities, judged.given, scene.eval, strict=True):
