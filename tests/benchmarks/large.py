@@ -1,16 +1,18 @@
-"""How a run grows with very many images: 100,000 and 1,000,000 JPEGs of 32 × 32 in 3,000 class
-folders, or as many as are asked for.
+"""How a run and its report grow with very many images: 100,000 and 1,000,000 JPEGs of 32 × 32 in
+3,000 class folders, or as many as are asked for.
 
     python tests/benchmarks/large.py [--counts 100000,1000000] [--classes 3000] [--eval 10000]
                                      [--folder DIR] [--verify content|stat]
 
 The images are hard links of a few files, in a temporary folder that is removed at the end. A run
 trains a head on the features of a tiny backbone for one epoch: it is started twice, so that the
-second start finds everything. For each part of a run it prints seconds, images a second and the
-peak of the memory of all its processes, and how much that is for each image above a run with two
-train images of each class. All runs evaluate as many images, whose logits take memory by the number
-of classes. The memory is the anonymous part of PSS: libraries are files, which other
-programs share. Where there are several counts, it prints how many times as long each part took."""
+second start finds everything. `tlf report` then writes a page about the second run: it searches
+the train images for those that look most like what was misjudged. For each part of a run, and
+for the report, it prints seconds, images a second and the peak of the memory of all its
+processes, and how much that is for each image above a run with two train images of each class.
+All runs evaluate as many images, whose logits take memory by the number of classes. The memory
+is the anonymous part of PSS: libraries are files, which other programs share. Where there are
+several counts, it prints how many times as long each part took."""
 
 import argparse
 import os
@@ -38,6 +40,9 @@ _OWN = ("Pss_Anon", "Pss_Shmem")
 
 PARTS = ("imports", "listing", "reading", "decoding", "features", "epoch", "evaluation", "end")
 """Of a run, in their order; the rest of the preparation counts as ``reading``."""
+
+STARTS = ("first", "second", "report")
+"""What is measured, in its order."""
 
 RECIPE = """
 seed = 0
@@ -91,9 +96,13 @@ def main() -> None:
     parser.add_argument("--folder", help="where images and cache are made; removed at the end")
     parser.add_argument("--verify", default="stat", choices=("content", "stat"))
     parser.add_argument("--run", help=argparse.SUPPRESS)
+    parser.add_argument("--report", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.run:
         trained(asked.run)
+        return
+    if asked.report:
+        reported(asked.report)
         return
     wanted = [*map(int, asked.counts.split(","))]
     asked.eval = min(asked.eval, min(wanted) // 10)
@@ -101,13 +110,13 @@ def main() -> None:
     runs: dict[int, list[dict[str, Part]]] = {}
     for images in counts:
         with tempfile.TemporaryDirectory(dir=asked.folder, prefix="tlf-large-") as folder:
-            runs[images] = [*both_starts(Path(folder), images, asked)]
+            runs[images] = [*measured(Path(folder), images, asked)]
     print("\n".join(aligned([HEADER, *rows(runs)])))
     print(machine())
 
 
-def both_starts(folder: Path, images: int, asked: argparse.Namespace) -> Iterator[dict[str, Part]]:
-    """The parts of the first and of the second start."""
+def measured(folder: Path, images: int, asked: argparse.Namespace) -> Iterator[dict[str, Part]]:
+    """The parts of the first and of the second start, and of the report."""
     print(f"{images:,} images", file=sys.stderr)
     make(folder / "images", images, asked.eval, asked.classes)
     time.sleep(SETTLED)
@@ -120,6 +129,7 @@ def both_starts(folder: Path, images: int, asked: argparse.Namespace) -> Iterato
             )
         )  # fmt: skip
         yield watched([sys.executable, __file__, "--run", str(recipe)])
+    yield watched([sys.executable, __file__, "--report", str(folder / "run1")])
 
 
 def make(root: Path, images: int, evaluated: int, classes: int) -> None:
@@ -169,6 +179,14 @@ def trained(recipe: str) -> None:
         if isinstance(event, Updated):
             told("evaluation" if event.evaluating else "epoch")
     told("end")
+
+
+def reported(run: str) -> None:
+    """Write the report of a run."""
+    import tlf
+
+    told("report")
+    tlf.write_report(run)
 
 
 def told(part: str) -> None:
@@ -247,7 +265,7 @@ def rows(runs: dict[int, list[dict[str, Part]]]) -> Iterator[list[str]]:
                     earlier = Part(sum(each.seconds for each in runs[before][number].values()))
                 more, above = images - fewest, part.peak - (base if name == "all" else own)
                 yield [
-                    f"{images:,}", ("first", "second")[number], name, f"{part.seconds:.1f}",
+                    f"{images:,}", STARTS[number], name, f"{part.seconds:.1f}",
                     f"{images / part.seconds:,.0f}" if part.seconds else "–",
                     f"{part.seconds / earlier.seconds:.1f}" if earlier else "–",
                     f"{part.peak / 2**20:,.0f}", f"{above / more:,.0f}" if more else "–",

@@ -1,5 +1,8 @@
 """Out-of-fold probabilities."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -66,3 +69,22 @@ def test_folds_hold_groups_together_and_have_each_class():
     assert set(fold[45:]) == {*range(FOLDS)}
     np.testing.assert_array_equal(fold, deal_folds(labels, groups, 3))
     assert (fold != deal_folds(labels, groups, 4)).any()
+
+
+LIMITED = """
+from tlf.checks.probe import limited_threads
+with limited_threads():
+    import scipy.linalg, sklearn.linear_model
+    from threadpoolctl import threadpool_info
+    print({one["num_threads"] for one in threadpool_info()}, len(threadpool_info()))
+"""
+
+
+def test_threads_are_limited_of_libraries_that_nobody_has_imported_before():
+    """SciPy's own library took seven times as long for the first probes of a process."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True
+    )
+    threads, count = done.stdout.rsplit(maxsplit=1)
+    assert threads == "{1}"
+    assert int(count) >= 2

@@ -16,12 +16,15 @@ from generators import exhausted
 from places import ROOT
 from shapes import INKS, draw_shapes, shapes_recipe
 from tlf.cli.predictions import WRITERS
-from tlf.errors import DataError, RecipeError, RunError
+from tlf.errors import DataError, RunError
 from tlf.inference.metadata import read_metadata
 from tlf.inference.onnx_file import load_onnx
 from tlf.inference.predictions import read_predictions
 from tlf.inference.sealed_file import FORMAT, read_sealed
+from tlf.recipe.plan import find_splits, read_plan
 from tlf.reports.run_report import write_report
+from tlf.simulator.simulation import open_simulation
+from tlf.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -178,8 +181,6 @@ def test_a_check_proposes_labels(folder, tmp_path):
 
 
 def test_fixes_give_several_labels_or_none(folder, tmp_path):
-    from tlf.recipe.plan import find_splits, read_plan
-
     before = find_splits(read_plan(folder / "recipe.toml")).train
     rows = {
         before.names[0]: (before.labels[0], "red; blue"),
@@ -201,9 +202,24 @@ def test_fixes_give_several_labels_or_none(folder, tmp_path):
         find_splits(read_plan(folder / "recipe.toml", [f"data.fixes={fixes}"]))
 
 
-def test_what_shows_one_label_of_each_image_refuses_the_task(folder):
-    with pytest.raises(RecipeError, match="task must be single-label for tlf simulate, which"):
-        exhausted(tlf.simulate(folder / "recipe.toml"))
+def test_the_simulator_shows_every_label_of_an_image(folder):
+    simulation, _ = exhausted(open_simulation(folder / "recipe.toml"))
+    scene, lane = simulation.scene, simulation.lane(simulation.scene.presets[0].settings)
+    split = find_splits(read_plan(folder / "recipe.toml")).eval
+    labels = dict(zip(split.names, split.labels, strict=True))
+    assert {image.name: image.labels for image in scene.eval} == {
+        image.name: labels[image.name] for image in scene.eval
+    }
+    assert {len(image.labels) for image in scene.eval} >= {0, 3}
+    record = lane.make_step()
+    judged, correct = record.eval, 0
+    for row, given, image in zip(judged.probabilities, judged.given, scene.eval, strict=True):
+        correct += given == image.labels
+        assert {*image.labels} <= {k for k, _ in row}
+        assert {k for k, probability in row if probability >= 0.5} == {*given}
+    assert judged.correct == correct
+    assert scene.right == TASKS["multi-label"].right_means
+    assert record.stages["head"].flow > 0
 
 
 @pytest.mark.slow

@@ -182,6 +182,19 @@ def test_the_numbers_of_a_table_are_held_once(tmp_path):
     assert peak < 1.7 * found.probabilities.nbytes
 
 
+def test_very_many_images_are_held_without_an_object_for_each(tmp_path):
+    """Beyond labels and probabilities, a million of them take less than 300 bytes each."""
+    path, given = tmp_path / "predictions.csv", drawn(5000, 3, skill=5.0)
+    write(path, given)
+    read_predictions(path)  # what is imported and compiled once is no matter of images
+    tracemalloc.start()
+    found = read_predictions(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    held = found.probabilities.nbytes + found.labels.nbytes
+    assert (peak - held) / len(found) < 150
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("images", "classes"), [(50_000, 10), (5_000, 1000)])
 def test_large_tables_are_read_in_seconds(tmp_path, images, classes):

@@ -38,7 +38,7 @@ def test_what_a_page_says_of_a_recipe(simulation):
     assert scene.optimizers == ("sgd", "adamw")
     assert scene.batches == (2, 4, 8)
     assert len(scene.train) == 8
-    assert [image.label for image in scene.train] == [0, 1] * 4
+    assert [image.labels for image in scene.train] == [(0,), (1,)] * 4
     assert {"circles", "squares"} == {image.name.split("/")[1] for image in scene.eval}
     names = [stage.name for stage in scene.stages]
     assert names == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]

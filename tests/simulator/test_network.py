@@ -25,8 +25,8 @@ STAGE = StageRecord(
     unchanged=False, statistics=Statistics(changed=True, drift=0.1),
 )  # fmt: skip
 STEP = StepRecord(
-    2, Settings({}, {}), 0.5, 1, 0.1, {"stem": STAGE, "head": STAGE}, Measured(0.4, 1, ()),
-    Measured(0.3, 1, ()),
+    2, Settings({}, {}), 0.5, 1, 0.1, {"stem": STAGE, "head": STAGE}, Measured(0.4, 1, (), ()),
+    Measured(0.3, 1, (), ()),
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_a_gradient_breaks_from_the_head_down_and_a_loss_before_it():
     assert "gradient of head" in first_broken(replace(STEP, stages=bad))
     assert "the loss is nan" in first_broken(replace(STEP, stages=bad, loss=nan))
     assert first_broken(replace(STEP, stages=bad, skipped=True)) is None  # fp16 lowers its scale
-    after = only_finite(replace(STEP, eval=Measured(inf, 0, ())))
+    after = only_finite(replace(STEP, eval=Measured(inf, 0, (), ())))
     assert "the loss of the eval images after it is inf" in after.broken
     assert after.eval.loss is None
     assert "In the network before its first step" in first_broken(replace(STEP, step=0, loss=nan))
@@ -70,9 +70,9 @@ def test_a_gradient_breaks_from_the_head_down_and_a_loss_before_it():
 
 def test_five_classes_and_the_labelled_one_are_recorded():
     row = torch.tensor([0.3, 0.02, 0.2, 0.1, 0.15, 0.08, 0.15])
-    assert [index for index, _ in most_probable(row, 1)] == [0, 2, 4, 6, 3, 1]
-    assert [index for index, _ in most_probable(row, 0)] == [0, 2, 4, 6, 3]
-    assert most_probable(row.fill_(nan), 1) == ()
+    assert [index for index, _ in most_probable(row, (1,))] == [0, 2, 4, 6, 3, 1]
+    assert [index for index, _ in most_probable(row, (0,))] == [0, 2, 4, 6, 3]
+    assert most_probable(row.fill_(nan), (1,)) == ()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64, torch.int64])

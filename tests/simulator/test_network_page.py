@@ -39,12 +39,12 @@ def settings(id, trains, parameters, other):
 
 
 def scene(parameters):
-    image = {"name": "a.jpg", "label": 0, "thumbnail": None}
+    image = {"name": "a.jpg", "labels": [0], "thumbnail": None}
     return {
         "title": "r.toml", "backbone": "tiny", "weights": "", "head": "linear", "size": 32,
         "classes": ["ants", "bees"], "train": [image] * 4, "eval": [image] * 4,
         "optimizers": ["sgd"], "batches": [4], "initialisations": ["pretrained"], "device": "cpu",
-        "notes": [],
+        "notes": [], "right": "Right: the most probable class is its label.",
         "stages": [
             {"name": name, "parameters": count, "multiply_adds": 1000, "statistics": 2,
              "observed": True}
@@ -81,7 +81,7 @@ def records(id, parameters):
     """The steps of a preset. No gradient comes below the lowest stage that trains."""
     trains, other = PRESETS[id]
     counts = [trains.get(name, 0) for name in parameters]
-    measured = Measured(0.7, 2, (((0, 0.6), (1, 0.4)),) * 4)
+    measured = Measured(0.7, 2, (((0, 0.6), (1, 0.4)),) * 4, ((0,),) * 4)
     used = Settings(**settings(id, trains, parameters, other))
     found = []
     for step in range(STEPS + 1):

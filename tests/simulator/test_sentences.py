@@ -11,10 +11,11 @@ from tlf.simulator.settings import FROZEN, TRAINABLE, Settings
 
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "head")
 SCENE = Scene(
+    right="",
     title="recipe.toml", backbone="torchvision resnet18", weights="starter", head="linear",
     size=112, classes=("ants", "bees"),
     stages=tuple(Stage(name, 1000, 0, 1, observed=True) for name in STAGES),
-    train=(SceneImage("a.jpg", 0, None),) * 8, eval=(SceneImage("b.jpg", 1, None),) * 16,
+    train=(SceneImage("a.jpg", (0,), None),) * 8, eval=(SceneImage("b.jpg", (1,), None),) * 16,
     presets=(), optimizers=("sgd",), batches=(8,), initialisations=("pretrained",), device="cpu",
 )  # fmt: skip
 NOTHING = StageRecord(0, None, 1.0, None, None, 10.0, None, 0, True, Statistics(False, 0.0))
@@ -29,7 +30,7 @@ def record(step, stages, *, loss=0.7, correct=8, naive=False, weights="pretraine
     own = dict.fromkeys(STAGES, NOTHING) | stages
     states = {name: TRAINABLE if stage.trains else FROZEN for name, stage in own.items()}
     settings = Settings(states, {"head": 0.1}, naive=naive, weights=weights, batch=batch)
-    measured = Measured(loss, correct, ())
+    measured = Measured(loss, correct, (), ())
     return StepRecord(step, settings, loss, correct, 0.1, own, measured, measured)
 
 

@@ -81,7 +81,8 @@ def test_many_classes_keep_the_head_of_the_recipe(odd):
     simulation = odd("", 'data="odd:many"')
     scene = simulation.scene
     assert len(scene.classes) == 1000
-    assert [i.label for i in scene.train] == [i.label for i in scene.eval] == [*range(8)]
+    assert [i.labels for i in scene.train] == [(k,) for k in range(8)]
+    assert [i.labels for i in scene.eval] == [(k,) for k in range(8)]
     assert simulation.job.classifier.head.weight.shape[0] == 1000
     assert simulation.lane(scene.presets[0].settings).make_step().step == 1
 

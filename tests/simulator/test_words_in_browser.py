@@ -32,11 +32,12 @@ def settings_of(id):
     return Settings(states, rates, batch=2, weights=weights, naive=id == "naive")
 
 
+RIGHT = "Right: the most probable class is its label."
 SCENE = Scene(
     title="a <b>.toml", backbone="timm tiny", weights="imagenet", head="linear", size=32,
     classes=CLASSES, stages=tuple(Stage(name, 100, 10, 1, observed=True) for name in STAGES),
-    train=tuple(SceneImage(f"train/{label}.jpg", label, None) for label in range(3)),
-    eval=(SceneImage("val/<img src=x>.jpg", 6, None),),
+    train=tuple(SceneImage(f"train/{label}.jpg", (label,), None) for label in range(3)),
+    eval=(SceneImage("val/<img src=x>.jpg", (6,), None),),
     presets=tuple(
         Preset(
             id, id.title(), "", settings_of(id), frozenset(), dict.fromkeys(STAGES, 0),
@@ -45,7 +46,7 @@ SCENE = Scene(
         for id in TRAINS
     ),
     optimizers=("sgd", "adamw"), batches=(1, 2, 3), initialisations=("pretrained", "random"),
-    device="cpu",
+    device="cpu", right=RIGHT,
 )  # fmt: skip
 
 
@@ -58,7 +59,8 @@ def record(id, step, **other):
     rows = [[(0, first), (1, 0.3), (2, 0.1), (3, 0.05), (4, 0.04), (label, 0.03)]
             for label in (0, 1, 6)]  # fmt: skip
     known = tuple(tuple(dict(row).items()) for row in rows)
-    train, unseen = Measured(0.7 - step / 10, 1, known[:2]), Measured(0.8, 0, known[2:])
+    train = Measured(0.7 - step / 10, 1, known[:2], ((0,), (0,)))
+    unseen = Measured(0.8, 0, known[2:], ((0,),))
     said = (f"{id} made step {step} & moved by 4 %.", "It is naive freezing.")
     return StepRecord(step, settings_of(id), 0.9, 1, 0.1, stages, train, unseen,
                       sentences=said, **other)  # fmt: skip
@@ -121,7 +123,7 @@ def test_images_show_the_probabilities_of_the_record(opened):
     batch, unseen = "#images .group:nth-of-type(1)", "#images .group:nth-of-type(2)"
     assert opened.texts(f"{batch} .results li") == ["loss 0.600, 1 of 2 right (50 %)"]
     assert opened.texts("#images .group-head p") == [
-        "The 2 images that a step trains on.", "1 image that no step trains on.",
+        f"The 2 images that a step trains on. {RIGHT}", f"1 image that no step trains on. {RIGHT}",
     ]  # fmt: skip
     assert opened.texts(f"{batch} .label") == ["ants", "bees"]
     assert opened.texts(f"{batch} .verdict") == ["✓ right", "✗ wrong"]
@@ -365,7 +367,7 @@ def test_the_curve_marks_where_settings_changed(live):
 
 def test_high_losses_have_short_names_at_the_axis(live):
     high = replace(
-        record("head", 1), train=Measured(30_000.0, 0, record("head", 1).train.probabilities)
+        record("head", 1), train=replace(record("head", 1).train, loss=30_000.0, correct=0)
     )
     tell(live, kind="stepped", lane=0, record=record_as_json(high))
     names = "return [...document.querySelectorAll('#curve text.loss')].map(one => one.textContent)"
@@ -373,7 +375,7 @@ def test_high_losses_have_short_names_at_the_axis(live):
 
 
 def test_a_broken_step_keeps_the_images_and_says_that_there_are_no_numbers(live):
-    none = Measured(None, 0, ((), (), ()))  # as a lane says it: nothing of each image
+    none = Measured(None, 0, ((), (), ()), ((), (), ()))  # as a lane says it: nothing of each image
     broken = replace(record("head", 1), loss=None, train=none, eval=none, broken="The loss is nan.")
     tell(live, kind="stepped", lane=0, record=record_as_json(broken))
     assert len(live.all("#images .card")) == 3

@@ -52,12 +52,6 @@ def test_metrics_are_described_in_columns_and_without_the_loss():
     assert tasks.describe({"mcc": 0.5, "f1": 0.5}, described=named) == "MCC 0.5000, f1 0.5000"
 
 
-def test_commands_that_count_right_images_are_for_one_label():
-    tasks.TASKS["single-label"].check_command("simulate")
-    with pytest.raises(ValueError, match="task must be single-label for tlf simulate"):
-        tasks.TASKS["multi-label"].check_command("simulate")
-
-
 def test_labels_in_numpy_are_those_of_torch():
     for task, labels in (("single-label", [2, 0]), ("multi-label", [(0, 2), ()])):
         of = tasks.TASKS[task]

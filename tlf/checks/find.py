@@ -1,8 +1,8 @@
 """Everything that a check finds out about the images of both splits, by their embeddings."""
 
 import json
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -27,7 +27,7 @@ from tlf.checks.multi_label.by_probes import by_probes
 from tlf.checks.near_duplicates import find_duplicates
 from tlf.checks.neighbours import NEIGHBOURS, directions, nearest
 from tlf.checks.odd_sizes import find_odd_sizes
-from tlf.checks.probe import FOLDS, out_of_fold, together
+from tlf.checks.probe import FOLDS, limited_threads, out_of_fold, together
 from tlf.components import Splits
 from tlf.data.decoding.libraries import decoders
 from tlf.data.embedded import EmbeddedSplits
@@ -134,18 +134,9 @@ def find(embedded: EmbeddedSplits) -> Generator[Prepared, None, Findings]:
     both = np.concatenate([embedded.train, embedded.eval])
     _check_finite(splits, both)
     appearances = yield from look_at(splits, embedded.pixels)
-    with _threads_for(len(both)):
+    # Where images are few, several threads would wait for each other.
+    with limited_threads(1 if len(both) < _MANY else None):
         return _compared(embedded, directions(both), appearances)
-
-
-@contextmanager
-def _threads_for(images: int) -> Iterator[None]:
-    """A single thread where the images are few: several would wait for each other."""
-    import sklearn.linear_model  # noqa: F401 - what limits threads knows the libraries in use
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1 if images < _MANY else None):
-        yield
 
 
 def _compared(

@@ -2,7 +2,8 @@
 embeddings, trained on the other folds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,6 +53,18 @@ def logistic(inverse_penalty: float) -> "LogisticRegression":
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=inverse_penalty, max_iter=1000)
+
+
+@contextmanager
+def limited_threads(most: int | None = 1) -> Iterator[None]:
+    """Fit probes on so many threads; None: as many as the libraries choose. Where products are
+    small, more than one would wait for each other, up to 20 times as long.
+    """
+    import sklearn.linear_model  # noqa: F401 - what limits threads knows the libraries in use
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(most):
+        yield
 
 
 def deal_folds(

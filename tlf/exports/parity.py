@@ -1,5 +1,6 @@
 """Eval images of a run and its own predictions on them: what an export must agree with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -37,7 +38,7 @@ class Sample:
     task: Task
     split: Split
     """The eval split of the run's recipe, as it is now."""
-    names: tuple[str, ...]
+    names: Sequence[str]
     """The images that the run evaluated."""
     positions: tuple[int, ...]
     """Where the N images are in the split."""

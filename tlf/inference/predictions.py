@@ -10,8 +10,9 @@ from itertools import chain
 from math import isfinite
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from tlf.data.listing.compact import growing
 from tlf.errors import RunError, WeightsError
 from tlf.inference.prediction import Prediction, exact
 from tlf.inference.tables import FORMS, Form, form_of
@@ -208,24 +209,30 @@ def read_predictions(path: str | PathLike[str]) -> AnyPredicted:
     Raises:
         RunError: there is no such table, or a line of it is damaged.
     """
-    import numpy as np
-
     path = Path(path)
     rows = _rows(path)
     form, classes = _header(path, *next(rows, (1, [])))
     index = {name: number for number, name in enumerate(classes)}
-    figures = array("d")  # each number once: of many images and classes, they are large
-    table = [(line, *_parsed(path, line, row, index, form, figures)) for line, row in rows]
-    if not table:
+    table = _Table(form)
+    for line, row in rows:
+        _add(table, path, line, row, index, form)
+    if not table.lines:
         raise RunError(
             f"{with_absolute(path)} must hold at least one image, got none; name another table"
         )
-    lines, names, labels, said = zip(*table, strict=True)
-    probabilities = np.frombuffer(figures).reshape(len(table), len(classes))
     try:
-        return form.predicted(names, labels, said, probabilities, classes)
+        return form.predicted(table.names, table.labels, table.said, table.figures, classes)
     except Damaged as damaged:
-        _refuse(path, lines[damaged.image], str(damaged))
+        _refuse(path, table.lines[damaged.image], str(damaged))
+
+
+class _Table:
+    """What a table says of its images, without a Python object for each: there may be a million."""
+
+    def __init__(self, form: Form) -> None:
+        self.lines, self.names, self.figures = array("q"), growing(), array("d")
+        self.labels: array[int] = array(form.TYPECODE)
+        self.said: array[int] = array(form.TYPECODE)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -263,23 +270,24 @@ def _header(path: Path, line: int, columns: Sequence[str]) -> tuple[Form, tuple[
     return form, tuple(column.removeprefix("p_") for column in columns[3:])
 
 
-def _parsed(
-    path: Path, line: int, row: Sequence[str], index: Mapping[str, int], form: Form,
-    figures: "array[float]",
-) -> tuple[str, Any, Any]:  # fmt: skip
-    """Name, label and what is predicted of an image; its probabilities are added to ``figures``."""
+def _add(
+    table: _Table, path: Path, line: int, row: Sequence[str], index: Mapping[str, int], form: Form
+) -> None:
+    """Add the image of a row to a table."""
     if len(row) != len(index) + 3:
         _refuse(path, line, f"must have {len(index) + 3} values, got {len(row)}")
     name, label, said = row[:3]
     try:
-        labels = form.parsed(label, index), form.parsed(said, index)
+        table.labels.extend(form.parsed(label, index))
+        table.said.extend(form.parsed(said, index))
     except ValueError as error:
         _refuse(path, line, str(error))
     try:
-        figures.extend(map(float, row[3:]))
+        table.figures.extend(map(float, row[3:]))
     except ValueError as error:
         _refuse(path, line, f"must have numbers from its fourth value on, got: {error}")
-    return name, *labels
+    table.lines.append(line)
+    table.names.append(name)
 
 
 def _refuse(path: Path, line: int, told: str) -> NoReturn:

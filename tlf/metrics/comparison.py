@@ -1,7 +1,7 @@
 """Two models on the same images: which is better, and whether that can be told."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
@@ -117,7 +117,7 @@ def same_classes(classes: tuple[str, ...], others: tuple[str, ...]) -> None:
         )
 
 
-def places(names: tuple[str, ...], others: tuple[str, ...]) -> "NDArray[np.intp]":
+def places(names: Sequence[str], others: Sequence[str]) -> "NDArray[np.intp]":
     """Where each name stands among the others; of equal names, the n-th is the n-th."""
     if names == others:
         return np.arange(len(names))

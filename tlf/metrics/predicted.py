@@ -1,5 +1,6 @@
 """Labelled images, and what a model made of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class Predicted:
     """The probabilities that a model gave to N labelled images, for K classes."""
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     """The names of the images, as the dataset has them."""
     labels: "NDArray[np.int64]"
     """(N,): the index of each image's class in ``classes``."""
@@ -82,7 +83,7 @@ def single_label(predicted: "AnyPredicted") -> Predicted:
 
 
 def predicted_of(
-    names: tuple[str, ...],
+    names: Sequence[str],
     labels: "NDArray[np.integer]",
     probabilities: "NDArray[np.float64]",
     classes: tuple[str, ...],

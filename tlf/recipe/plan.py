@@ -231,18 +231,6 @@ def _asked(data: Data) -> Asked:
     )
 
 
-def check_command(plan: Plan, command: str) -> None:
-    """Check that a command can show images of the recipe's task.
-
-    Raises:
-        RecipeError: it cannot.
-    """
-    try:
-        TASKS[plan.recipe.task].check_command(command)
-    except ValueError as error:
-        raise RecipeError([str(error)], plan.source) from None
-
-
 def _attributed(split: Split, offer: Offer) -> Split:
     """The same split, whose errors name the plugin of its dataset."""
     if offer.plugin.name == "tlf" or isinstance(split.read, ReadFile):

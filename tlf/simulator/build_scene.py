@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tlf.components import Split
 from tlf.data.decoding.arrays import shown_picture
 from tlf.data.loading import Images
 from tlf.freezing.stage_modules import outermost
@@ -15,6 +16,7 @@ from tlf.reports.thumbnails import SIDES, jpeg
 from tlf.runtime.devices import describe
 from tlf.runtime.text import printable
 from tlf.simulator.costs import ForwardWork
+from tlf.simulator.network.images import classes_of
 from tlf.simulator.network.stages import statistics_names
 from tlf.simulator.rates import optimizers
 from tlf.simulator.scene import Preset, Scene, SceneImage, Stage
@@ -55,13 +57,14 @@ def scene_of(
         size=job.preprocessing.size,
         classes=_classes(job),
         stages=_stages(job, forward),
-        train=_images(plain_train_images(job), job.splits.train.names),
-        eval=_images(eval_images(job), job.splits.eval.names),
+        train=_images(job, plain_train_images(job), job.splits.train),
+        eval=_images(job, eval_images(job), job.splits.eval),
         presets=presets,
         optimizers=tuple(optimizers(recipe, catalogue)),
         batches=batches,
         initialisations=initialisations,
         device=f"{describe(job.accelerator)}, torch {torch.__version__}",
+        right=job.task.right_means,
         notes=(*job.splits.notes, *job.built.notes, *notes, *_left_out(job)),
     )
 
@@ -77,8 +80,9 @@ def _classes(job: Job) -> tuple[str, ...]:
     names = job.splits.classes
     if sum(map(len, names)) <= NAMES:
         return names
-    used = {*job.splits.train.labels, *job.splits.eval.labels}
-    return tuple(name if k in used else f"#{k}" for k, name in enumerate(names))
+    labels = (*job.splits.train.labels, *job.splits.eval.labels)
+    counts = job.task.class_counts(labels, len(names))
+    return tuple(name if counts[k] else f"#{k}" for k, name in enumerate(names))
 
 
 def _stages(job: Job, forward: ForwardWork) -> tuple[Stage, ...]:
@@ -97,12 +101,10 @@ def _stages(job: Job, forward: ForwardWork) -> tuple[Stage, ...]:
     )
 
 
-def _images(images: Images, names: Sequence[str]) -> tuple[SceneImage, ...]:
-    loaded = (images[0, index] for index in range(len(names)))
-    return tuple(
-        SceneImage(name, int(label), _thumbnail(pixels))
-        for name, (_, pixels, label) in zip(names, loaded, strict=True)
-    )
+def _images(job: Job, images: Images, split: Split) -> tuple[SceneImage, ...]:
+    thumbnails = (_thumbnail(images[0, index][1]) for index in range(len(split)))
+    labels = classes_of(job, job.task.labels(split.labels, len(job.splits.classes)))
+    return tuple(map(SceneImage, split.names, labels, thumbnails))
 
 
 def _thumbnail(pixels: Tensor) -> str:

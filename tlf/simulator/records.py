@@ -55,8 +55,10 @@ class Measured:
     """Mean over the images."""
     correct: int
     probabilities: tuple[tuple[tuple[int, float], ...], ...]
-    """Of each image: its most probable classes, at most five, and that of its label: pairs of
-    class and probability, the most probable first. Empty where the probabilities are no numbers."""
+    """Of each image: its most probable classes, at most five, and its labels: pairs of class and
+    probability, the most probable first. Empty where the probabilities are no numbers."""
+    given: tuple[tuple[int, ...], ...]
+    """Of each image: the classes that are predicted. It is right where these are its labels."""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ _NAMED = 5
 def sampled(job: Job) -> Generator[Events, None, Job]:
     """The same job with a few of its images, which are read and decoded once.
 
-    Classes take turns, in an order of their images that the recipe's seed decides. Of more than
-    ``MOST`` classes, the first ones have an image each: the same classes in both splits.
+    Classes take turns, in an order of their images that the recipe's seed decides; an image of
+    several classes counts for the rarest of them. Of more than ``MOST`` classes, the first ones
+    have an image each: the same classes in both splits.
     Unreadable images are left out, others of their class take their places, and a note names them.
 
     Raises:
@@ -76,8 +77,9 @@ def _readable(
 ) -> Generator[Events, None, tuple[Split, list[str]]]:
     """Some images of a split that can be read, and a note about those that cannot."""
     of_class: dict[Any, list[int]] = {}
+    strata = job.task.strata(split.labels)
     for index in order(job.recipe.seed, 0, len(split)):
-        of_class.setdefault(split.labels[index], []).append(index)
+        of_class.setdefault(strata[index], []).append(index)
     readable: set[int] = set()
     reasons: dict[int, str] = {}
     while unread := [i for i in in_turn(of_class, reasons, MOST) if i not in readable]:

@@ -26,8 +26,8 @@ class SceneImage:
     """An image of the page."""
 
     name: str
-    label: int
-    """Position in the classes of the scene."""
+    labels: tuple[int, ...]
+    """Positions in the classes of the scene."""
     thumbnail: str | None
     """A JPEG file in base64; None where it cannot be shown."""
 
@@ -80,5 +80,7 @@ class Scene:
     """Weights to choose from: ``pretrained``, ``random``, or the first alone."""
     device: str
     """Where steps are computed, and by which versions."""
+    right: str
+    """When an image counts as right: one sentence."""
     notes: tuple[str, ...] = ()
     """What a person should know, one sentence each: a smaller size, an image that was left out."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlf.errors import require
 from tlf.events import Notice, SimulatorStarted
-from tlf.recipe.plan import Plan, RecipeLike, check_command, plan_of
+from tlf.recipe.plan import Plan, RecipeLike, plan_of
 from tlf.runtime.files import check_page_name, writing, written_whole
 from tlf.runtime.text import printable
 from tlf.simulator.live import PORT
@@ -48,7 +48,6 @@ def simulate(
     if save is None:
         require("starlette", "uvicorn", extra="serve")
     plan = plan_of(recipe, overrides)
-    check_command(plan, "simulate")
     command = printable(shlex.join(["tlf", "simulate", plan.source, *overrides]))
     if save is None:
         yield from served(plan, command, port, open_browser=open_browser)

@@ -37,6 +37,7 @@ class MultiLabel:
         Metric("exact_match", "exact match", higher_is_better=True, is_rate=True),
     )
     train_metric: str = "exact_match"
+    right_means: str = f"Right: its labels, and they alone, have {100 * THRESHOLD:.0f} % or more."
     default_loss: str = "binary-cross-entropy"
     balancing_option: str = "pos_weight"
     of_a_class: str = "average precision"
@@ -251,13 +252,6 @@ class MultiLabel:
                 f"the name of a class must not hold {mark!r}, which separates the classes of an "
                 f"image, got {wrong!r:.100}; rename it"
             )
-
-    def check_command(self, command: str) -> None:
-        """Raise ``ValueError``: the command shows one label of each image."""
-        raise ValueError(
-            f"task must be single-label for tlf {command}, which shows one label of each image and "
-            "how probable it is, got multi-label; train it, and look at its report"
-        )
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is a tuple of ascending indices of classes.

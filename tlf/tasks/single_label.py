@@ -23,6 +23,7 @@ class SingleLabel:
 
     metrics: tuple[Metric, ...] = (Metric("top1", "top-1", higher_is_better=True, is_rate=True),)
     train_metric: str = "top1"
+    right_means: str = "Right: the most probable class is its label."
     default_loss: str = "cross-entropy"
     balancing_option: str = "class_weights"
     of_a_class: str = "recall"
@@ -173,9 +174,6 @@ class SingleLabel:
 
     def check_classes(self, classes: Sequence[str]) -> None:
         """Any name will do."""
-
-    def check_command(self, command: str) -> None:
-        """Every command can show the label of an image."""
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is the index of a class.

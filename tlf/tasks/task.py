@@ -30,6 +30,10 @@ class Task(Protocol):
         """The metric that is the mean of ``correct``. It is known of train images, too."""
 
     @property
+    def right_means(self) -> str:
+        """When an image counts as correct, in a sentence for a person: ``Right: …``."""
+
+    @property
     def default_loss(self) -> str:
         """The loss of a recipe that names none."""
 
@@ -181,13 +185,6 @@ class Task(Protocol):
 
         Raises:
             ValueError: a class has a name that stands for something else.
-        """
-
-    def check_command(self, command: str) -> None:
-        """Check that a command can show images of the task which shows one label of each.
-
-        Raises:
-            ValueError: it cannot.
         """
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tlf.inference.tables import multi_label, single_label
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from array import array
 
     from tlf.inference.calibrated import Calibrated
     from tlf.inference.prediction import Prediction
@@ -20,6 +19,8 @@ class Form(Protocol):
     """How the labels of a kind are written."""
 
     COLUMNS: tuple[str, str]
+    TYPECODE: str
+    """Of an array of what is parsed."""
 
     def truth(self, label: Any, classes: Sequence[str], /) -> Mapping[str, str | list[str]]:  # noqa: ANN401 - as the task has it
         """A row of labels, as a tensor has them → the column of the label, and what it holds."""
@@ -34,19 +35,21 @@ class Form(Protocol):
     ) -> "Prediction":
         """The prediction for an image. ``label``: a row of what the task predicts."""
 
-    def parsed(self, cell: str, index: Mapping[str, int], /) -> Any:  # noqa: ANN401 - as the task has it
-        """What a cell holds. Raises ValueError."""
+    def parsed(self, cell: str, index: Mapping[str, int], /) -> Sequence[int]:
+        """What a cell holds, as a row of labels: of the same length in each cell. Raises
+        ValueError.
+        """
 
     def predicted(
         self,
-        names: tuple[str, ...],
-        labels: Sequence[Any],
-        said: Sequence[Any],
-        probabilities: "NDArray[np.float64]",
+        names: Sequence[str],
+        labels: "array[int]",
+        said: "array[int]",
+        figures: "array[float]",
         classes: tuple[str, ...],
         /,
     ) -> "AnyPredicted":
-        """A whole table. Raises Damaged."""
+        """A whole table: the cells, and all probabilities, one after the other. Raises Damaged."""
 
 
 FORMS: Sequence[Form] = (single_label, multi_label)

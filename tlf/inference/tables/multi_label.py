@@ -11,12 +11,17 @@ from tlf.inference.tables.damaged import Damaged
 from tlf.metrics.multi_label.predicted import MultiLabelPredicted
 
 if TYPE_CHECKING:
+    from array import array
+
     from numpy.typing import NDArray
 
     from tlf.inference.calibrated import Calibrated
 
 COLUMNS = ("labels", "predicted_labels")
 """The columns of the labels, and of what a model predicts."""
+
+TYPECODE = "b"
+"""A mark takes a byte, as NumPy's bool does."""
 
 
 def truth(label: Sequence[int], classes: Sequence[str]) -> Mapping[str, list[str]]:
@@ -38,10 +43,10 @@ def prediction(
 
 
 def parsed(cell: str, index: Mapping[str, int]) -> list[int]:
-    """The indices of the classes that a cell names.
+    """A mark for each class: whether a cell names it.
 
     >>> parsed('["ant", "fly"]', {"ant": 0, "bee": 1, "fly": 2})
-    [0, 2]
+    [1, 0, 1]
 
     Raises:
         ValueError: it is no list of different classes.
@@ -57,14 +62,17 @@ def parsed(cell: str, index: Mapping[str, int]) -> list[int]:
             raise ValueError(f"must name classes that have a column, got {name!r}")
     if len({*names}) < len(names):
         raise ValueError(f"must name each class of an image once, got {cell!r}")
-    return [index[name] for name in names]
+    marks = [0] * len(index)
+    for name in names:
+        marks[index[name]] = 1
+    return marks
 
 
 def predicted(
-    names: tuple[str, ...],
-    labels: Sequence[Sequence[int]],
-    said: Sequence[Sequence[int]],
-    probabilities: "NDArray[np.float64]",
+    names: Sequence[str],
+    labels: "array[int]",
+    said: "array[int]",
+    figures: "array[float]",
     classes: tuple[str, ...],
 ) -> MultiLabelPredicted:
     """The predictions of a table. ``said``: what it says is predicted.
@@ -72,18 +80,16 @@ def predicted(
     Raises:
         Damaged: a probability is none; or no threshold of a class explains what is predicted.
     """
+    k = len(classes)
+    probabilities, given = np.frombuffer(figures).reshape(-1, k), _marks(said, k)
     _check_probabilities(probabilities)
-    given = _marks(said, len(classes))
     _check_thresholds(probabilities, given, classes)
-    return MultiLabelPredicted(names, _marks(labels, len(classes)), probabilities, classes, given)
+    return MultiLabelPredicted(names, _marks(labels, k), probabilities, classes, given)
 
 
-def _marks(labels: Sequence[Sequence[int]], classes: int) -> "NDArray[np.bool_]":
+def _marks(cells: "array[int]", classes: int) -> "NDArray[np.bool_]":
     """(N, K): whether each image has each class."""
-    marks = np.zeros((len(labels), classes), dtype=np.bool_)
-    for image, of in enumerate(labels):
-        marks[image, [*of]] = True
-    return marks
+    return np.frombuffer(cells, np.bool_).reshape(-1, classes)
 
 
 def _check_probabilities(rows: "NDArray[np.float64]") -> None:
@@ -100,7 +106,7 @@ def _check_thresholds(
     """A class is predicted from its threshold on: no image without it is as probable as one with
     it.
     """
-    least = np.where(given, rows, np.inf).min(0)
+    least = rows.min(0, where=given, initial=np.inf)
     above = np.argwhere((rows >= least) & ~given)
     if len(above):
         image, k = above[0].tolist()

@@ -10,12 +10,15 @@ from tlf.inference.tables.damaged import Damaged
 from tlf.metrics.predicted import Predicted
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from array import array
 
     from tlf.inference.calibrated import Calibrated
 
 COLUMNS = ("label", "predicted")
 """The columns of the label, and of what a model predicts."""
+
+TYPECODE = "q"
+"""An index fits NumPy's int64."""
 
 
 def truth(label: int, classes: Sequence[str]) -> Mapping[str, str]:
@@ -32,7 +35,7 @@ def prediction(
     return Prediction(name, by_class[name], by_class, path, kept)
 
 
-def parsed(cell: str, index: Mapping[str, int]) -> int:
+def parsed(cell: str, index: Mapping[str, int]) -> tuple[int]:
     """The index of the class that a cell names.
 
     Raises:
@@ -40,14 +43,14 @@ def parsed(cell: str, index: Mapping[str, int]) -> int:
     """
     if cell not in index:
         raise ValueError(f"must name classes that have a column, got {cell!r}")
-    return index[cell]
+    return (index[cell],)
 
 
 def predicted(
-    names: tuple[str, ...],
-    labels: Sequence[int],
-    said: Sequence[int],
-    probabilities: "NDArray[np.float64]",
+    names: Sequence[str],
+    labels: "array[int]",
+    said: "array[int]",
+    figures: "array[float]",
     classes: tuple[str, ...],
 ) -> Predicted:
     """The predictions of a table. ``said``: what it says is predicted.
@@ -55,7 +58,8 @@ def predicted(
     Raises:
         Damaged: probabilities do not sum to 1, or another class is more probable.
     """
-    found = Predicted(names, np.array(labels, dtype=np.int64), probabilities, classes)
+    probabilities = np.frombuffer(figures).reshape(-1, len(classes))
+    found = Predicted(names, np.frombuffer(labels, np.int64), probabilities, classes)
     _check_probabilities(found)
     _restore_order(found, said)
     return found
@@ -72,11 +76,11 @@ def _check_probabilities(found: Predicted) -> None:
         raise Damaged(wrong, told)
 
 
-def _restore_order(found: Predicted, said: Sequence[int]) -> None:
+def _restore_order(found: Predicted, said: "array[int]") -> None:
     """Let the predicted class be the first of the most probable ones also where six decimals made
     several of them equal: its probability is raised by the least amount.
     """
-    for image in np.flatnonzero(found.predicted != np.array(said)).tolist():
+    for image in np.flatnonzero(found.predicted != np.frombuffer(said, np.int64)).tolist():
         figures, best = found.probabilities[image], said[image]
         if figures[best] < figures.max():
             told = f"must predict its most probable class, got {found.classes[best]!r}"

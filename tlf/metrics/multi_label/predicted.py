@@ -1,6 +1,6 @@
 """Images with any number of labels, and what a model made of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class MultiLabelPredicted:
     """The probabilities that a model gave to N labelled images, for K classes."""
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     """The names of the images, as the dataset has them."""
     labels: "NDArray[np.bool_]"
     """(N, K): whether each image has each class as a label."""

@@ -45,27 +45,30 @@ def measured(job: Job, segment: Segment, batch: Batch) -> Measured:
     segment.classifier.eval()
     with torch.no_grad(), job.accelerator.autocast():
         logits = segment.classifier(model_inputs(job, segment, batch)).float()
-    labels = batch.labels.to(logits.device)
-    correct = job.task.correct(logits, labels) & logits.isfinite().all(1)
+    loss = float(job.losses(logits, batch.labels.to(logits.device)).mean())
     probabilities = job.task.probabilities(logits).cpu()
-    return Measured(
-        float(job.losses(logits, labels).mean()),
-        int(correct.sum()),
-        tuple(
-            most_probable(row, label)
-            for row, label in zip(probabilities, labels.tolist(), strict=True)
-        ),
-    )
+    given = classes_of(job, job.task.predicted(probabilities))
+    labels = classes_of(job, batch.labels.cpu())
+    finite = probabilities.isfinite().all(1).tolist()
+    right = [known and one == own for known, one, own in zip(finite, given, labels, strict=True)]
+    rows = tuple(most_probable(row, own) for row, own in zip(probabilities, labels, strict=True))
+    return Measured(loss, sum(right), rows, given)
 
 
-def most_probable(row: Tensor, label: int) -> tuple[tuple[int, float], ...]:
-    """The most probable classes and the labelled one, with their probabilities (K,).
+def classes_of(job: Job, labels: Tensor) -> tuple[tuple[int, ...], ...]:
+    """The classes of each image, ascending. ``labels``: as the task has them (N, …)."""
+    marks = job.task.targets(labels, len(job.splits.classes))
+    return tuple(tuple(row.nonzero()[:, 0].tolist()) for row in marks)
 
-    >>> most_probable(torch.tensor([0.25, 0.75]), 0)
+
+def most_probable(row: Tensor, labels: Sequence[int]) -> tuple[tuple[int, float], ...]:
+    """The most probable classes and the labelled ones, with their probabilities (K,).
+
+    >>> most_probable(torch.tensor([0.25, 0.75]), (0,))
     ((1, 0.75), (0, 0.25))
     """
     if not row.isfinite().all():
         return ()
-    chosen = {*row.topk(min(SHOWN, len(row))).indices.tolist(), label}
+    chosen = {*row.topk(min(SHOWN, len(row))).indices.tolist(), *labels}
     pairs = [(index, float(row[index])) for index in chosen]
     return tuple(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))

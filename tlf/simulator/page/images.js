@@ -14,13 +14,13 @@ export function mountImages(store, root) {
       scene,
       "train",
       "The batch",
-      (count) => `The ${count === 1 ? "image" : `${count} images`} that a step trains on.`,
+      (count) => `The ${count === 1 ? "image" : `${count} images`} that a step trains on. ${scene.right}`,
     ),
     imageGroup(
       scene,
       "eval",
       "Unseen",
-      (count) => `${count === 1 ? "1 image" : `${count} images`} that no step trains on.`,
+      (count) => `${count === 1 ? "1 image" : `${count} images`} that no step trains on. ${scene.right}`,
     ),
   ].filter((group) => group.images.length > 0);
   const filters = filterFigures();
@@ -66,7 +66,12 @@ function imageGroup(scene, split, title, textOf) {
       setText(results.children[index], `${name}${name && ": "}${text}`);
     });
     cards.forEach((card, index) => {
-      card.show(records.map((record) => record?.[split].probabilities[index]));
+      card.show(
+        records.map((record) => ({
+          row: record?.[split].probabilities[index],
+          given: record?.[split].given[index],
+        })),
+      );
     });
   };
   return { root, images, show };
@@ -93,17 +98,34 @@ function imageCard(scene, image, lanes) {
     "li",
     { class: "card" },
     picture,
-    element("div", { class: "label" }, element("bdi", { title: image.name }, classes[image.label])),
+    element("div", { class: "label", title: image.name }, ...labelsOf(image, classes)),
     ...verdicts.map((verdict) => verdict.root),
   );
   return {
     root,
-    show: (rows) => {
+    show: (judged) => {
       verdicts.forEach((verdict, index) => {
-        verdict.show(rows[index]);
+        verdict.show(judged[index]);
       });
     },
   };
+}
+
+// The names of an image's labels; it may have none.
+function labelsOf({ labels }, classes) {
+  if (labels.length === 0) return ["no label"];
+  const names = labels.map((label) => element("bdi", {}, classes[label]));
+  return names.flatMap((name, at) => (at ? ["; ", name] : [name]));
+}
+
+// How many of an image's labels are among the classes that are given to it, and how many others.
+function verdictText(labels, given) {
+  const found = given.filter((one) => labels.includes(one)).length;
+  const more = given.length - found;
+  if (found === labels.length && more === 0) return "✓ right";
+  if (given.length === 0) return "✗ none";
+  if (labels.length < 2 && found === 0 && more === 1) return "✗ wrong";
+  return `✗ ${found} of ${labels.length}${more ? `, ${more} wrong` : ""}`;
 }
 
 // Whether one lane is right about one image, and how sure it is.
@@ -113,31 +135,31 @@ function verdictOf(image, classes, lane) {
   const list = element("ul", { class: "bars" }, ...bars.map((bar) => bar.root));
   const root = element("div", { class: "judged" }, sign, list);
 
-  // `own` is missing where the image is not in the lane's batch, and empty where its numbers are
+  // `row` is missing where the image is not in the lane's batch, and empty where its numbers are
   // not finite.
-  const show = (own) => {
-    const row = own?.length ? own : null;
-    list.hidden = !row;
-    const right = row?.[0][0] === image.label;
-    sign.className = row ? `verdict ${right ? "right" : "wrong"}` : "verdict";
-    const text = row ? (right ? "✓ right" : "✗ wrong") : "no numbers";
+  const show = ({ row, given }) => {
+    const known = row?.length > 0;
+    list.hidden = !known;
+    const text = known ? verdictText(image.labels, given) : "no numbers";
+    sign.className = known ? `verdict ${text === "✓ right" ? "right" : "wrong"}` : "verdict";
     setText(sign, `${lane}${lane && ": "}${text}`);
-    if (!row) return;
-    const shown = shownOf(row, image.label, classes.length);
+    if (!known) return;
+    const shown = shownOf(row, image.labels, classes.length);
     bars.forEach((bar, index) => {
       const pair = shown[index];
-      bar.show(pair && classes[pair[0]], pair?.[1], pair?.[0] === image.label);
+      bar.show(pair && classes[pair[0]], pair?.[1], image.labels.includes(pair?.[0]));
     });
   };
   return { root, show };
 }
 
-// Few classes keep their places. Of many, the most probable ones and the label are shown.
-function shownOf(row, label, count) {
+// Few classes keep their places. Of many, the labels and the most probable ones are shown.
+function shownOf(row, labels, count) {
   if (count <= SHOWN) return [...row].sort((one, other) => one[0] - other[0]);
-  const first = row.slice(0, SHOWN);
-  if (first.some(([index]) => index === label)) return first;
-  return [...first.slice(0, -1), row.find(([index]) => index === label)];
+  const own = row.filter(([index]) => labels.includes(index)).slice(0, SHOWN);
+  const others = row.filter(([index]) => !labels.includes(index));
+  const chosen = new Set([...own, ...others.slice(0, SHOWN - own.length)]);
+  return row.filter((pair) => chosen.has(pair));
 }
 
 function probabilityBar() {

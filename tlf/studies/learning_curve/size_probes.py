@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlf.checks.probe import limited_threads
 from tlf.studies.judged import Judged
 from tlf.studies.learning_curve.draws import Draw
 from tlf.studies.linear_probe import compact, held_out_scores, logistic_probe
@@ -27,11 +28,9 @@ def probe_sizes(
         draws: what to train on, and what to judge by.
         sizes: numbers of train images.
     """
-    from threadpoolctl import threadpool_limits
-
     points = compact(rows)
     for draw in draws:
-        with threadpool_limits(1):  # as probes of folds: products are small
+        with limited_threads():
             yield _per_class(points, judged, draw, sizes)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlf.checks.probe import FOLDS
+from tlf.checks.probe import FOLDS, limited_threads
 from tlf.studies.judged import Judged
 from tlf.studies.linear_probe import held_out_scores, logistic_probe
 
@@ -49,11 +49,8 @@ def probe_rows(rows: "Floats", judged: Judged, kind: str) -> "Iterator[Floats]":
 
 
 def _per_image(rows: "Floats", judged: Judged, fold: "Integers", kind: str) -> "Floats":
-    from threadpoolctl import threadpool_limits
-
     found, task, labels = np.empty(len(rows), np.float64), judged.task, judged.labels
-    # Products are small: more threads would wait for each other, up to 20 times as long.
-    with threadpool_limits(1):
+    with limited_threads():
         for part in range(FOLDS):
             held_out = fold == part
             scores = held_out_scores(
