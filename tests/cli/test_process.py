@@ -155,6 +155,15 @@ print(faults() - before)
     assert faults["keep_memory()"] < faults["pass"] / 2
 
 
+@pytest.mark.parametrize("name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OTHER"])
+def test_threads_wait_awake_for_a_short_time_unless_a_person_says_how_long(monkeypatch, name):
+    environment = {name: "9"}
+    monkeypatch.setattr(os, "environ", environment)
+    process.wait_briefly()
+    said = {} if name != "OTHER" else {"GOMP_SPINCOUNT": "2000"}
+    assert environment == {name: "9"} | said
+
+
 def test_the_collector_waits_longer():
     before = gc.get_threshold()
     try:

@@ -35,6 +35,8 @@ def interfaces(monkeypatch):
         # The host of the main process, whose own name stands for 127.0.1.1, as on Debian.
         ("127.0.0.1", ["127.0.1.1", "10.0.0.1"], "10.0.0.1", "eth0"),
         ("127.0.0.1", ["127.0.0.1"] * 2, "127.0.0.1", "lo"),
+        # The others reach it in different networks: they are joined in that of the first of them.
+        ("127.0.0.1", ["127.0.0.1", "10.1.0.1", "10.0.0.1"], "10.1.0.1", "ib0"),
         (
             "127.0.0.1",
             ["127.0.0.1", "10.9.9.9"],
@@ -53,6 +55,11 @@ def test_a_network_that_a_person_chose_is_kept(interfaces, monkeypatch):
     monkeypatch.setenv(INTERFACE, "eth0,ib0")
     assert own_address("10.1.0.1", ["10.1.0.9"]) == "10.0.0.1"
     assert os.environ[INTERFACE] == "eth0,ib0"
+    assert own_address("127.0.0.1", ["127.0.0.1", "10.1.0.1"]) == "10.0.0.1"
+    assert os.environ[INTERFACE] == "eth0,ib0"
+    monkeypatch.setenv(INTERFACE, "lo")  # the one that joins no hosts, too: the check names it
+    assert own_address("10.1.0.1", ["10.1.0.9"]) == "127.0.0.1"
+    assert os.environ[INTERFACE] == "lo"
     monkeypatch.setenv(INTERFACE, "eth7")
     expected = f"{INTERFACE} must be a network interface of this host, .*, got 'eth7'; write one of"
     with pytest.raises(RunError, match=f"{expected}: lo, eth0, ib0"):

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -14,16 +16,17 @@ def run(scenario, classify=None, size=4, window=30):
     """
     sizes = []
 
-    async def all_of_it():
-        batches = Batches(classify or (lambda images: [[one] for one in images]), size, window,
-                          sizes.append)  # fmt: skip
+    async def all_of_it(computes):
+        found = partial(computes.submit, classify or (lambda images: [[one] for one in images]))
+        batches = Batches(found, size, window, sizes.append)
         task = asyncio.create_task(batches.run())
         try:
             await scenario(batches)
         finally:
             task.cancel()
 
-    asyncio.run(asyncio.wait_for(all_of_it(), 60))
+    with ThreadPoolExecutor(1) as computes:
+        asyncio.run(asyncio.wait_for(all_of_it(computes), 60))
     return sizes
 
 

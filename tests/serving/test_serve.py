@@ -66,19 +66,40 @@ def test_a_port_that_another_program_takes_meanwhile_is_reported(served_runs, mo
     others[0].close()
 
 
+def test_models_classify_in_the_thread_that_has_loaded_them(served_runs, jpegs, monkeypatch):
+    """OpenMP would start a team of threads for each thread that computes: see ``computing``."""
+    load, classify, seen = models.load_models, Models.classify, []
+
+    def loading(*arguments):
+        seen.append(threading.current_thread())
+        return load(*arguments)
+
+    def classifying(self, images):
+        seen.append(threading.current_thread())
+        return classify(self, images)
+
+    monkeypatch.setattr(models, "load_models", loading)
+    monkeypatch.setattr(Models, "classify", classifying)
+    served = tlf.serve(served_runs[:1], port=0)
+    client = Client(next(served).address)
+    assert client.predict(*jpegs[:2]).status == 200
+    served.close()
+    assert len({*seen}) == 1
+    assert len(seen) >= 3  # one to load, one for the first image, one for a request
+
+
 def test_what_was_accepted_is_answered_at_the_end(served_runs, jpegs, monkeypatch):
     go, begun = threading.Event(), threading.Event()
     classify = Models.classify
 
     def wait(self, images):
-        if threading.current_thread().name.startswith("tlf serve"):
-            begun.set()
-            assert go.wait(60)
+        begun.set()
+        assert go.wait(60)
         return classify(self, images)
 
-    monkeypatch.setattr(Models, "classify", wait)
     served = tlf.serve(served_runs[:1], port=0)
     client = Client(next(served).address)
+    monkeypatch.setattr(Models, "classify", wait)
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(client.predict, jpegs[0])
         assert begun.wait(60)

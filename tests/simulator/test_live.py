@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tlf.errors import PluginError, WeightsError
+from tlf.runtime.http.answering import answering
 from tlf.simulator.costs import Costs
 from tlf.simulator.lane import Lane
 from tlf.simulator.live import server, serving, worker
@@ -396,7 +397,10 @@ def answered(simulation):
     one = Worker(simulation)
     page = "<!doctype html><title>the page</title>"
     app = application(one, simulation.scene, page, TOKEN)
-    with serving.listening(0) as listener, serving._answering(app, listener):
+    with (
+        serving.listening(0) as listener,
+        answering(app, listener, "answers", seconds=1, waiting=8),
+    ):
         one.start()
         try:
             yield Browser(listener.getsockname()[1], one)

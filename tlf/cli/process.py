@@ -37,6 +37,15 @@ def keep_memory(*, large: bool = True) -> None:
     libc.mallopt(mmap_max, 0 if large else 2**16)
 
 
+def wait_briefly() -> None:
+    """Let threads of GNU OpenMP wait for each other awake for some 30 microseconds, then asleep. By
+    default they wait awake for milliseconds, which takes the cores from other programs, and time
+    from this one. It has to be said before torch is imported; what a person says is kept.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = "2000"
+
+
 def check_working_directory() -> None:
     """Check that the working directory is there: without it, torch's libraries end the process.
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from tlf.inference.prediction import Prediction
 from tlf.runtime.cores import usable_cores
 from tlf.serving.models import Read
 
-Classify = Callable[[Sequence[Read]], list[list[Prediction]]]
+Classify = Callable[[Sequence[Read]], Future[list[list[Prediction]]]]
 
 
 @dataclass(eq=False, frozen=True)
@@ -34,14 +34,13 @@ class Batches:
         """Batches of ``size`` images at most.
 
         Parameters:
-            classify: gives the predictions for each image of a batch.
+            classify: lets the thread give the predictions for each image of a batch.
             size: the most images of a batch.
             window: how many seconds the first image of a batch waits for images that are read.
             seen: told the size of each batch.
         """
         self._classify, self._size, self._window, self._seen = classify, size, window, seen
         self._readers = ThreadPoolExecutor(usable_cores(), "tlf serve: reads")
-        self._computes = ThreadPoolExecutor(1, "tlf serve: computes")
         self._queue: deque[Waiting] = deque()
         self._reading = 0
         self._changed = asyncio.Event()
@@ -79,8 +78,7 @@ class Batches:
                 if batch := await self._next():
                     await self._answer(batch)
         finally:
-            for pool in (self._readers, self._computes):
-                pool.shutdown(wait=False, cancel_futures=True)
+            self._readers.shutdown(wait=False, cancel_futures=True)
 
     async def _next(self) -> list[Waiting]:
         """The next batch. Nobody waits for a request that has not arrived."""
@@ -100,11 +98,10 @@ class Batches:
         await self._changed.wait()
 
     async def _answer(self, batch: Sequence[Waiting]) -> None:
-        loop = asyncio.get_running_loop()
         images = [one.image for one in batch]
         self._seen(len(images))
         try:
-            found = await loop.run_in_executor(self._computes, self._classify, images)
+            found = await asyncio.wrap_future(self._classify(images))
         except Exception as error:  # a plugin's network may raise anything
             if len(batch) > 1:  # images of others have no part in it
                 for one in batch:

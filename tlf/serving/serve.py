@@ -1,17 +1,18 @@
 """Serve runs until somebody ends it: the port, the server's thread, its end."""
 
-import logging
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from tlf.errors import RunError, require
 from tlf.events import ServerStarted
+from tlf.runtime.http.answering import answering
 from tlf.serving import BATCH, HOST, PORT, WINDOW
+from tlf.serving.computing import ComputingThread
 from tlf.serving.limits import ServingLimits
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LAST_PORT = 65535
-STOPPING = 8.0
+STOPPING = 8
 """Seconds in which a server that is stopped answers what it has accepted. Then it cuts off what is
 left: container engines end a program after 10 s."""
 WAITING = 128
@@ -64,12 +65,15 @@ def serve(
     """
     require("starlette", "uvicorn", "python_multipart", extra="serve")
     _check(runs, batch, window)
-    with _bound(host, port) as listener:
+    with _bound(host, port) as listener, ComputingThread() as computes:
         from tlf.serving.models import load_models
         from tlf.serving.server import Server, application
 
-        models = load_models(runs, precision, device, nearest)
-        server = Server(models, limits or ServingLimits(), batch, window / 1000)
+        loading = computes.submit(load_models, runs, precision, device, nearest)
+        while not wait([loading], 0.5).done:  # Windows interrupts no endless wait
+            pass
+        limits = limits or ServingLimits()
+        server = Server(loading.result(), computes, limits, batch, window / 1000)
         app = application(server, log, own_names=host in LOOPBACK)
         yield from _served(app, listener, host, port)
 
@@ -90,7 +94,12 @@ def _served(
         listener.listen(WAITING)
     except OSError as error:  # another program that loaded meanwhile has the port
         raise _unusable(host, port, error) from error
-    with _answering(app, listener) as ended:
+    from tlf.serving.protocol import Protocol
+
+    with answering(
+        app, listener, "tlf serve: answers", seconds=STOPPING, waiting=WAITING, protocol=Protocol,
+        lifespan=True,
+    ) as ended:  # fmt: skip
         yield ServerStarted(_address(listener))
         # Windows interrupts no endless wait.
         while not ended.wait(0.5):
@@ -138,43 +147,3 @@ def _unusable(host: str, port: int, error: Exception) -> RunError:
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
-@contextmanager
-def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Event]:
-    """Answer requests in another thread: a notebook has a loop of its own in this one. Yields what
-    is set when it ends.
-    """
-    import uvicorn
-
-    from tlf.serving.protocol import Protocol
-
-    log = logging.getLogger("uvicorn.error")
-    level = log.level
-    config = uvicorn.Config(
-        app, loop="asyncio", http=Protocol, ws="none", lifespan="on", log_config=None,
-        log_level=logging.CRITICAL, access_log=False, proxy_headers=False, server_header=False,
-        timeout_graceful_shutdown=int(STOPPING), backlog=WAITING,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    ended = threading.Event()
-
-    def answer() -> None:
-        try:
-            server.run([listener])
-        finally:
-            ended.set()
-
-    threading.Thread(target=answer, name="tlf serve: answers", daemon=True).start()
-    try:
-        while not (server.started or ended.wait(0.01)):
-            pass
-        yield ended
-    finally:
-        server.should_exit = True
-        try:
-            ended.wait()
-        except (KeyboardInterrupt, SystemExit):  # somebody waits no more for slow requests
-            server.force_exit = True
-            ended.wait()
-        log.setLevel(level)

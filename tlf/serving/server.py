@@ -21,6 +21,7 @@ import tlf
 from tlf.runtime.text import printable, printable_lines
 from tlf.serving.answers import answer, identity
 from tlf.serving.batches import Batches
+from tlf.serving.computing import ComputingThread
 from tlf.serving.guard import GONE, guarded
 from tlf.serving.limits import ServingLimits
 from tlf.serving.metrics import CONTENT_TYPE, Metrics
@@ -36,11 +37,23 @@ _log = logging.getLogger("tlf.serving")
 class Server:
     """What is behind each address."""
 
-    def __init__(self, models: Models, limits: ServingLimits, batch: int, window: float) -> None:
-        """Serve models. ``batch``, ``window``: see ``Batches``."""
+    def __init__(
+        self,
+        models: Models,
+        computes: ComputingThread,
+        limits: ServingLimits,
+        batch: int,
+        window: float,
+    ) -> None:
+        """Serve models. ``computes``: the thread that has loaded them. ``batch``, ``window``: see
+        ``Batches``.
+        """
         self.models, self.limits = models, limits
         self.metrics, self.uploads = Metrics(), Uploads(limits)
-        self.batches = Batches(models.classify, batch, window, self.metrics.batches.add)
+        self.batches = Batches(
+            lambda images: computes.submit(models.classify, images),
+            batch, window, self.metrics.batches.add,
+        )  # fmt: skip
         self.waiting = 0
         self._description = description(models, limits)
         self._page, self._policy = page(models, limits)

@@ -13,6 +13,12 @@ from tlf.events import ServerStarted
 SECONDS = 60
 
 
+@pytest.fixture(autouse=True)
+def wait_policy(monkeypatch):
+    """Commands leave the environment of this process as it is."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+
+
 @pytest.fixture
 def started(finished, tmp_path):
     """A server in a process of its own, and a client that has its address."""

@@ -8,7 +8,7 @@ import click
 import tlf
 from tlf.cli.commands.predict import WHY
 from tlf.cli.output import complain, echo, flush, warnings_as_notes
-from tlf.cli.process import settle, stopped_cleanly
+from tlf.cli.process import settle, stopped_cleanly, wait_briefly
 from tlf.runtime.precision import PRECISIONS
 from tlf.serving import BATCH, HOST, PORT, WINDOW
 from tlf.serving.limits import MEGABYTE, ServingLimits
@@ -81,6 +81,7 @@ def command(
     images are dropped. /health, /metrics (Prometheus) and /openapi.json are there, too. Ctrl-C and
     SIGTERM end it, when what it has accepted is answered. It needs pip install 'tlf[serve]'.
     """
+    wait_briefly()  # a server often shares its machine
     limits = ServingLimits(max_body * MEGABYTE, max_pixels * 10**6, max_images, queue, timeout)
     served = tlf.serve(
         runs, host=host, port=port, precision=precision, device=device, nearest=WHY if why else 0,

@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import socket
-import threading
 import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,11 +13,10 @@ from typing import TYPE_CHECKING
 from tlf.errors import RunError
 from tlf.events import Notice, Prepared, SimulatorStarted
 from tlf.recipe.plan import Plan
+from tlf.runtime.http.answering import answering
 from tlf.simulator.live import PORT
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
     from tlf.data.inspection.inspect import Events
 
 ADDRESS = "127.0.0.1"
@@ -100,7 +98,10 @@ def _served(
     page = simulator_page(scene_as_json(simulation.scene), command)
     token, worker = secrets.token_urlsafe(24), Worker(simulation)
     address = f"http://{ADDRESS}:{listener.getsockname()[1]}/{token}/"
-    with _answering(application(worker, simulation.scene, page, token), listener) as ended:
+    app = application(worker, simulation.scene, page, token)
+    with answering(
+        app, listener, "tlf simulate: answers", seconds=1, waiting=WAITING, level=logging.ERROR
+    ) as ended:
         worker.start()
         try:
             yield SimulatorStarted(address)
@@ -113,37 +114,3 @@ def _served(
         finally:
             worker.end(f"tlf has ended. Start it again, and open its new address: {command}")
     raise RuntimeError("the server of the page has ended")
-
-
-@contextmanager
-def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Event]:
-    """Answer browsers in another thread: a notebook has a loop of its own in this one. Yields what
-    is set when it ends.
-    """
-    import uvicorn
-
-    log = logging.getLogger("uvicorn.error")
-    level = log.level
-    config = uvicorn.Config(
-        app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None,
-        log_level=logging.ERROR, access_log=False, proxy_headers=False, server_header=False,
-        timeout_graceful_shutdown=1, backlog=WAITING,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    ended = threading.Event()
-
-    def answer() -> None:
-        try:
-            server.run([listener])
-        finally:
-            ended.set()
-
-    thread = threading.Thread(target=answer, name="tlf simulate: answers", daemon=True)
-    thread.start()
-    try:
-        yield ended
-    finally:
-        log.setLevel(logging.CRITICAL)  # from now on, a tab that is cut off is no error
-        server.should_exit = True
-        thread.join()
-        log.setLevel(level)

@@ -1,0 +1,1 @@
+"""Answering requests over HTTP, which the pages and the servers of tlf have in common."""
