@@ -1,12 +1,10 @@
 """Write the model card of a run: README.md, as the hub shows it."""
 
-import os
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlf.errors import RunError
 from tlf.metrics.multi_label.figures import MultiLabelEvaluation
 from tlf.metrics.text import percent
 from tlf.publishing.card import figures, images, training
@@ -17,7 +15,7 @@ from tlf.publishing.card.usage import Place, usage
 from tlf.publishing.facts import Facts, read_facts
 from tlf.publishing.loaders import own_loader
 from tlf.publishing.private import public_recipe
-from tlf.runtime.files import absolute, write_whole, writing
+from tlf.runtime.files import absolute, check_free, write_whole, writing
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCard
@@ -55,10 +53,7 @@ def write_card(
     """
     folder = absolute(run)
     path = _place(folder, output)
-    if os.path.lexists(path) and not overwrite:
-        raise RunError(
-            f"{path} exists; write --overwrite to replace it, or --output for another file"
-        )
+    check_free(path, overwrite=overwrite)
     facts = read_facts(folder, licence)
     card = make_card(facts, Place(own_loader=own_loader(folder).fits))
     with writing(path):
