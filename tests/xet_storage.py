@@ -39,7 +39,9 @@ class XetStorage:
         path = self.folder / sha256
         about, _ = self.token
         with XetSession().new_file_download_group(
-            endpoint=about["casUrl"], token=about["accessToken"], token_expiry_unix_secs=about["exp"]
+            endpoint=about["casUrl"],
+            token=about["accessToken"],
+            token_expiry_unix_secs=about["exp"],
         ) as group:
             group.start_download_file(XetFileInfo(*self.files()[sha256]), str(path))
         return path.read_bytes()

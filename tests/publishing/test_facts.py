@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import pytest
 
@@ -36,12 +37,14 @@ def test_the_first_look_that_was_kept_is_the_one_that_counts(run_copy):
     for name, about in {
         "other": {"model_sha256": "another", "looks": [1]},
         "second": {**own, "looks": [1, 2]},
-        "first": {**own, "looks": [1], "doubts": [f"7 are in {run_copy}'s train split"]},
+        "first": {**own, "looks": [asdict(look)], "doubts": [f"7 are in {run_copy}'s train split"]},
     }.items():
         (run_copy / "evaluations" / name).mkdir(parents=True)
         (run_copy / "evaluations" / name / "evaluation.json").write_text(json.dumps(about))
     found = module._tested(run_copy, looks, (str(run_copy),))
-    assert (found.figures["looks"], found.looks) == ([1], looks)
+    (kept,) = found.figures["looks"]
+    assert (kept["at"], found.looks) == (look.at, looks)
+    assert "command" not in kept  # it may name any folder
     assert found.figures["doubts"] == ["7 are in run's train split"]
     (run_copy / "evaluations" / "first" / "evaluation.json").write_text("{")
     with pytest.raises(RunError, match=r"evaluation\.json is damaged"):

@@ -174,7 +174,9 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated(on_hub, finished, staged,
     monkeypatch.setattr(on_hub, "faults", {"POST /api/models/me/lost/commit": "cut"})
     with pytest.raises(RunError, match=r"/me/lost holds all of the files now, or none: look there"):
         package.push(finished, "me/lost", licence="mit")
-    asked = [path for _, path, _ in on_hub.requests if path.startswith("/api/models/me/lost/commit")]
+    asked = [
+        path for _, path, _ in on_hub.requests if path.startswith("/api/models/me/lost/commit")
+    ]
     assert len(asked) == 1
 
 
@@ -230,15 +232,17 @@ def test_a_hub_that_is_not_there(on_hub, finished, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(
         RunError,
-        match=r"^asking for http://127\.0\.0\.1:9/me/ants failed: .*refused\. Nothing was pushed; push"
-        " again where there is a network, or set HF_ENDPOINT to a mirror .*; --to card writes the",
+        match=r"^asking for http://127\.0\.0\.1:9/me/ants failed: .*refused\. Nothing was pushed"
+        "; push again where there is a network, or set HF_ENDPOINT to a mirror .*; --to card writes the",
     ):
         package.push(finished, "me/ants", licence="mit")
 
 
 def test_a_hub_that_hangs_up(on_hub, finished, staged, monkeypatch):
     monkeypatch.setattr(on_hub, "faults", {"POST /api/repos/create": "cut"})
-    with pytest.raises(RunError, match=r"creating http.* failed: .*\. Nothing was pushed; push again"):
+    with pytest.raises(
+        RunError, match=r"creating http.* failed: .*\. Nothing was pushed; push again"
+    ):
         package.push(finished, "me/refused", licence="mit")
     assert "me/refused" not in on_hub.repositories
 

@@ -136,7 +136,8 @@ def _tested(
     if not kept:
         return None
     earliest = min(kept, key=lambda about: len(about["looks"]))
-    return OnTestSplit(public(earliest, folders), looks)
+    unsaid = [{k: v for k, v in look.items() if k != "command"} for look in earliest["looks"]]
+    return OnTestSplit(public(earliest | {"looks": unsaid}, folders), looks)
 
 
 def _evaluation(path: Path) -> dict[str, Any]:

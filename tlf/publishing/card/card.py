@@ -1,5 +1,6 @@
 """Write the model card of a run: README.md, as the hub shows it."""
 
+import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -13,6 +14,7 @@ from tlf.publishing.card.markdown import Safe, block, code, render, table
 from tlf.publishing.card.metadata import card_data
 from tlf.publishing.card.usage import Place, usage
 from tlf.publishing.facts import Facts, read_facts
+from tlf.publishing.licences import UnknownLicenceWarning
 from tlf.publishing.loaders import own_loader
 from tlf.publishing.private import public_recipe
 from tlf.runtime.files import absolute, check_free, write_whole, writing
@@ -50,6 +52,9 @@ def write_card(
         DataError: its predictions are damaged.
         WeightsError: its model is damaged.
         UnwritableError: the file cannot be written.
+
+    Warns:
+        UnknownLicenceWarning: nobody says what the licence is. The card is written.
     """
     folder = absolute(run)
     path = _place(folder, output)
@@ -59,6 +64,13 @@ def write_card(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, str(card))
+    if licence is None and not facts.licence.known:
+        warnings.warn(
+            f"the card says that the licence is not known. {facts.licence.reason.rstrip('.')}; "
+            "--licence NAME states it: write --licence apache-2.0 --overwrite",
+            UnknownLicenceWarning,
+            stacklevel=2,
+        )
     return path
 
 
@@ -97,6 +109,7 @@ def _about(facts: Facts) -> dict[str, Any]:
         "evaluation": evaluation,
         "tested": facts.tested,
         "looks": facts.looks,
+        "test_images": facts.provenance.get("images", {}).get("test", 0),
         "calibrated": facts.report.calibrated,
         "source": figures.source(facts),
         "sure": figures.sure(facts),

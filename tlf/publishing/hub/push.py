@@ -109,8 +109,8 @@ def _api(repository: str) -> "HfApi":
         )
     if constants.HF_HUB_OFFLINE:
         raise RunError(
-            "HF_HUB_OFFLINE forbids the network, which a push needs; unset it to push, or write the "
-            "card alone: --to card"
+            "HF_HUB_OFFLINE forbids the network, which a push needs; unset it to push, or write "
+            "the card alone: --to card"
         )
     token = get_token()
     if token is None:
@@ -131,7 +131,8 @@ def _look_up(api: "HfApi", repository: str, *, private: bool, overwrite: bool) -
             return Standing(exists=False, private=private)
         if not overwrite:
             raise RunError(
-                f"{url} exists; write --overwrite to add a commit to it, or another --repo. {NOTHING}"
+                f"{url} exists; write --overwrite to add a commit to it, or another --repo. "
+                f"{NOTHING}"
             )
         about = api.model_info(repository)
         files = frozenset(one.rfilename for one in about.siblings or ())
