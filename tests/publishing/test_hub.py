@@ -230,11 +230,10 @@ def test_what_is_asked_for_is_checked_before_the_network(on_hub, finished, monke
 
 def test_a_hub_that_is_not_there(on_hub, finished, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(
-        RunError,
-        match=r"^asking for http://127\.0\.0\.1:9/me/ants failed: .*refused\. Nothing was pushed"
-        "; push again where there is a network, or set HF_ENDPOINT to a mirror .*; --to card writes the",
-    ):
+    left = (
+        r"refused\. Nothing was pushed; push again where there is a network, or set HF_ENDPOINT to "
+    )
+    with pytest.raises(RunError, match=rf"^asking for http://127.0.0.1:9/me/ants failed: .*{left}"):
         package.push(finished, "me/ants", licence="mit")
 
 
