@@ -199,9 +199,13 @@ class _Handler(BaseHTTPRequestHandler):
         return self.json(about, headers=headers) if allowed else self.fail(401)
 
     def batch(self, name, found):
+        asked = json.loads(self.body)
+        # The versions before 2 ask here, which way the server prefers.
+        if self.server.xet is not None and "xet" in asked.get("transfers", ()):
+            return self.json({"transfer": "xet", "objects": asked["objects"]})
         objects = [
             {**one, "actions": {"upload": {"href": f"{self.server.url}/large/{one['oid']}"}}}
-            for one in json.loads(self.body)["objects"]
+            for one in asked["objects"]
         ]
         return self.json({"transfer": "basic", "objects": objects})
 

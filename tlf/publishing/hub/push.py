@@ -173,7 +173,7 @@ def _upload(api: "HfApi", repository: str, folder: Path, staged: Staged, standin
             f"again, or remove it: hf repos delete {repository}"
         )
     gone = {*OPTIONAL} & standing.files - {*staged.files}
-    changes = [
+    changes: list[CommitOperationAdd | CommitOperationDelete] = [
         *(CommitOperationAdd(name, folder / name) for name in staged.files),
         *(CommitOperationDelete(name) for name in sorted(gone)),
     ]
