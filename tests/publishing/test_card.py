@@ -22,7 +22,7 @@ from tlf.evaluation.looks import Look
 from tlf.metrics.evaluation import evaluation
 from tlf.publishing.card.card import make_card
 from tlf.publishing.card.images import imbalance
-from tlf.publishing.card.markdown import block, code, escaped
+from tlf.publishing.card.markdown import block, code, escaped, sentence
 from tlf.publishing.card.training import stages, stretches
 from tlf.publishing.card.usage import Place
 from tlf.publishing.facts import OnTestSplit, read_facts
@@ -107,6 +107,7 @@ def test_escapes():
     assert escaped(" a*b|c ") == "a\\*b\\|c"
     assert escaped("http://a.b www.c :smile:") == "http\\://a.b www\\.c \\:smile:"
     assert len(escaped("x" * 500)) == 201
+    assert (len(sentence("x" * 500)), len(sentence("x" * 5000))) == (500, 1001)
     assert code("``") == "``` `` ```"
     assert code("a|`<b>") == "<code>a&#124;\\`&lt;b&gt;</code>"
     assert block("a\n````\nb", "toml") == "`````toml\na\n````\nb\n`````"
@@ -143,7 +144,7 @@ def test_looks_at_the_test_split_are_said(facts):
     card = make_card(looked, Place())
     text = str(card)
     assert "images of the **test split**, looked at 2 times:" in text
-    assert "Only the first look is an honest estimate" in text
+    assert "keeps the best of several, has chosen by these images: their figures become" in text
     assert "3 images are in the train split." in text
     assert "- 1 of the 11 test images is in the train or eval split, too, byte for byte" in text
     assert "a.jpg" not in text
