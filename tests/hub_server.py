@@ -1,5 +1,6 @@
 """A stand-in for the Hugging Face hub: the part of its API that huggingface_hub calls to create a
-repository, to push files in one commit, and to fetch them. Large files go the way of git LFS.
+repository, to push files in one commit, and to fetch them. Large files go the way of git LFS; with
+``xet``, that of hf_xet, which the hub prefers.
 """
 
 import base64
@@ -41,12 +42,16 @@ class Repository:
 
 
 class HubServer(ThreadingHTTPServer):
-    """``faults``: the start of a method and path → a status, or ``"cut"``: the connection ends."""
+    """``faults``: the start of a method and path → a status, or ``"cut"``: the connection ends.
+
+    ``xet``: where large files go; None: git LFS.
+    """
 
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self, xet):
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.xet = xet
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.storage = f"http://localhost:{self.server_port}"  # elsewhere, as that of the hub
         self.repositories, self.large, self.faults, self.requests = {}, {}, {}, []
@@ -56,8 +61,8 @@ class HubServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def hub():
-    server = HubServer()
+def hub(xet=None):
+    server = HubServer(xet)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -68,7 +73,7 @@ def hub():
         thread.join()
 
 
-def use_hub(patch, url, cache):
+def use_hub(patch, url, cache, xet=False):
     """Let huggingface_hub, which has read its environment already, take a server for the hub."""
     from huggingface_hub import constants
 
@@ -77,7 +82,7 @@ def use_hub(patch, url, cache):
     patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     patch.setattr(constants, "HF_HUB_CACHE", str(cache))
     patch.setattr(constants, "HF_TOKEN_PATH", str(cache / "no-token"))
-    patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    patch.setattr(constants, "HF_HUB_DISABLE_XET", not xet)
     patch.delenv("HF_TOKEN", raising=False)
     patch.delenv("HUGGING_FACE_HUB_TOKEN", raising=False)
 
@@ -132,7 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
         verb, _, revision = rest.partition("/")
         if verb == "resolve":
             revision, _, file = revision.partition("/")
-            return self.resolve(found, revision, file)
+            return self.resolve(name, found, revision, file)
+        if verb.startswith("xet-"):
+            return self.xet_token(signed_in or verb == "xet-read-token")
         if verb == "" or verb == "revision":
             return self.info(name, found, revision or "main")
         if verb == "tree":
@@ -185,10 +192,20 @@ class _Handler(BaseHTTPRequestHandler):
         ]  # fmt: skip
         return self.json({"files": modes})
 
+    def xet_token(self, allowed):
+        if self.server.xet is None:
+            return self.fail(404)
+        about, headers = self.server.xet.token
+        return self.json(about, headers=headers) if allowed else self.fail(401)
+
     def batch(self, name, found):
+        asked = json.loads(self.body)
+        # The versions before 2 ask here, which way the server prefers.
+        if self.server.xet is not None and "xet" in asked.get("transfers", ()):
+            return self.json({"transfer": "xet", "objects": asked["objects"]})
         objects = [
             {**one, "actions": {"upload": {"href": f"{self.server.url}/large/{one['oid']}"}}}
-            for one in json.loads(self.body)["objects"]
+            for one in asked["objects"]
         ]
         return self.json({"transfer": "basic", "objects": objects})
 
@@ -207,13 +224,18 @@ class _Handler(BaseHTTPRequestHandler):
             if item["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif item["key"] == "lfsFile":
-                files[value["path"]] = self.server.large[value["oid"]]
+                files[value["path"]] = self.stored(value["oid"])
             elif item["key"] == "deletedFile":
                 del files[value["path"]]
         oid = found.commit(files)
         return self.json({"commitUrl": f"{self.server.url}/{name}/commit/{oid}", "commitOid": oid})
 
-    def resolve(self, found, revision, file):
+    def stored(self, oid):
+        """The content of a large file, whichever way it came."""
+        xet, large = self.server.xet, self.server.large
+        return large[oid] if oid in large or xet is None else xet.read(oid)
+
+    def resolve(self, name, found, revision, file):
         at = found.at(revision)
         if at is None:
             return self.json(
@@ -230,6 +252,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self.send(data, headers=headers)
         more = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(data)),
                 "Location": f"{self.server.storage}/large/{digest}"}  # fmt: skip
+        if self.server.xet is not None and digest in (stored := self.server.xet.files()):
+            more["X-Xet-Hash"] = stored[digest][0]
+            route = f"{self.server.url}/api/models/{name}/xet-read-token/{at[0]}"
+            more["Link"] = f'<{route}>; rel="xet-auth"'
         return self.send(b"", 302, headers | more)
 
     @staticmethod

@@ -8,7 +8,9 @@ from tlf.errors import MOST_KNOWN, RecipeError, StoppedError, TlfError, nearest
 KINDS = [
     kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and kind.__module__ == errors.__name__
+    if isinstance(kind, type)
+    and kind.__module__ == errors.__name__
+    and not issubclass(kind, Warning)
 ]
 
 

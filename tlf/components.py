@@ -142,6 +142,10 @@ class Dataset(Protocol):
     It may also have ``build_with(test: str | None, columns: Sequence[str]) -> Splits``: ``build``
     with its split ``test`` as ``Splits.test``, and these columns in ``Split.columns``. The engine
     draws what it divides from an option ``seed``, if there is one.
+
+    If it names no path and still lists its images without a server, it has the class attribute
+    ``on_disk = True``. Where nobody asked for images, in a card for example, those of others are
+    not listed.
     """
 
     def build(self) -> Splits:

@@ -14,6 +14,8 @@
         ├── FrozenMovedError     a frozen tensor changed
         └── NotFiniteError       a loss, logit, weight or statistic is no finite number
 
+A TlfWarning is no error: what was asked for is done.
+
 Every message names the thing, says what is wrong and what to write instead.
 """
 
@@ -21,6 +23,10 @@ from collections.abc import Sequence
 from copyreg import __newobj__ as new_object  # type: ignore[attr-defined]
 from difflib import get_close_matches
 from typing import Any
+
+
+class TlfWarning(UserWarning):
+    """What a person should know, and nothing stops for. The command line shows it as a note."""
 
 
 class TlfError(Exception):

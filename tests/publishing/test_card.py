@@ -22,7 +22,7 @@ from tlf.evaluation.looks import Look
 from tlf.metrics.evaluation import evaluation
 from tlf.publishing.card.card import make_card
 from tlf.publishing.card.images import imbalance
-from tlf.publishing.card.markdown import block, code, escaped
+from tlf.publishing.card.markdown import block, code, escaped, sentence
 from tlf.publishing.card.training import stages, stretches
 from tlf.publishing.card.usage import Place
 from tlf.publishing.facts import OnTestSplit, read_facts
@@ -107,6 +107,7 @@ def test_escapes():
     assert escaped(" a*b|c ") == "a\\*b\\|c"
     assert escaped("http://a.b www.c :smile:") == "http\\://a.b www\\.c \\:smile:"
     assert len(escaped("x" * 500)) == 201
+    assert (len(sentence("x" * 500)), len(sentence("x" * 5000))) == (500, 1001)
     assert code("``") == "``` `` ```"
     assert code("a|`<b>") == "<code>a&#124;\\`&lt;b&gt;</code>"
     assert block("a\n````\nb", "toml") == "`````toml\na\n````\nb\n`````"
@@ -134,16 +135,43 @@ def test_a_model_of_many_labels(facts):
 
 def test_looks_at_the_test_split_are_said(facts):
     look = Look("2026-11-27T10:00:00+00:00", "tlf evaluate", "a", 9, "b")
-    figures = {**facts.report.evaluation.as_json(), "doubts": ["3 images are in the train split"]}
+    figures = {
+        **facts.report.evaluation.as_json(),
+        "doubts": ["3 images are in the train split"],
+        "shared_images": [{"name": "a.jpg", "split": "eval", "other": "b.jpg"}],
+    }
     looked = replace(facts, looks=(look, look), tested=OnTestSplit(figures, (look, look)))
     card = make_card(looked, Place())
     text = str(card)
     assert "images of the **test split**, looked at 2 times:" in text
-    assert "Only the first look is an honest estimate" in text
+    assert "keeps the best of several, has chosen by these images: their figures become" in text
     assert "3 images are in the train split." in text
+    assert "- 1 of the 11 test images is in the train or eval split, too, byte for byte" in text
+    assert "a.jpg" not in text
     assert [one.dataset_split for one in card.data.eval_results][-1] == "test"
     kept = str(make_card(replace(facts, looks=(look,)), Place()))
     assert "its figures were not kept" in kept
+
+
+def test_a_test_split_that_nobody_has_looked_at_is_said(facts):
+    split = {**facts.provenance, "images": {"train": 20, "eval": 11, "test": 7}}
+    unseen = str(make_card(replace(facts, provenance=split), Place()))
+    assert "The run has a test split of 7 images. Nobody has looked at it yet" in unseen
+    assert "test split" not in str(make_card(facts, Place()))
+
+
+@pytest.mark.parametrize(
+    ("sure", "told"),
+    [
+        ((3, 1), "3 of the 11 eval images, and right for 1 of these"),
+        ((0, 0), "none of the 11 eval"),
+    ],
+)
+def test_how_many_predictions_are_sure(facts, monkeypatch, sure, told):
+    monkeypatch.setattr("tlf.publishing.card.card.figures.sure", lambda facts: sure)
+    limit = replace(facts.report.calibrated, threshold=0.4)
+    certain = replace(facts, report=replace(facts.report, calibrated=limit))
+    assert f"The prediction is sure for {told}" in str(make_card(certain, Place()))
 
 
 def test_a_licence_that_the_hub_does_not_know_has_a_name(facts):
@@ -168,21 +196,31 @@ def test_small_classes_are_named(facts):
     assert not [*imbalance(facts)]
 
 
+def test_an_unknown_licence_is_asked_for(main, finished, tmp_path):
+    command = ("export", finished, "--to", "card", "--output", tmp_path)
+    code, out, err = main(*command)
+    assert (code, out) == (0, f"{tmp_path / 'README.md'}\n")
+    assert err.startswith("note: the card says that the licence is not known. Training began with")
+    assert err.endswith("; --licence NAME states it: write --licence apache-2.0 --overwrite\n")
+    assert main(*command, "--licence", "mit", "--overwrite")[::2] == (0, "")
+    assert main(*command, "--licence", "unknown", "--overwrite")[::2] == (0, "")
+
+
 def test_the_file_is_not_replaced_unasked(finished, tmp_path):
-    path = package.write_card(finished, tmp_path / "card")
+    path = package.write_card(finished, tmp_path / "card", licence="mit")
     assert path == tmp_path / "card" / "README.md"
     path.write_text("mine")
     with pytest.raises(RunError, match=r"README.md exists; write --overwrite to replace it"):
-        package.write_card(finished, tmp_path / "card")
+        package.write_card(finished, tmp_path / "card", licence="mit")
     assert path.read_text() == "mine"
-    assert package.write_card(finished, path, overwrite=True).read_text() != "mine"
+    assert package.write_card(finished, path, licence="mit", overwrite=True).read_text() != "mine"
 
 
 def test_the_code_runs_in_the_folder_of_the_run(finished, images, tmp_path):
     run = copytree(finished, tmp_path / "run")
     copy(images / "val" / "circles" / "000.jpg", run / "image.jpg")
     expected = dict(package.load_classifier(run).predict(run / "image.jpg").probabilities)
-    card = package.write_card(run).read_text()
+    card = package.write_card(run, licence="mit").read_text()
     own, torch_, head, _onnx = code_of(card)
     assert run_code(own, run).endswith(f"{expected}\n")
     assert yaml.safe_load(run_code(torch_, run)) == pytest.approx(expected, abs=1e-5)
@@ -198,7 +236,7 @@ def test_the_code_for_onnx_prepares_images_as_tlf_does(finished, tmp_path, side)
     values = np.random.default_rng(0).integers(0, 256, (*side, 3), dtype=np.uint8)
     Image.fromarray(values).save(run / "image.jpg")
     expected = dict(package.load_classifier(run).predict(run / "image.jpg").probabilities)
-    *_, onnx = code_of(package.write_card(run).read_text())
+    *_, onnx = code_of(package.write_card(run, licence="mit").read_text())
     assert yaml.safe_load(run_code(onnx, run)) == pytest.approx(expected, abs=1e-5)
 
 
@@ -214,7 +252,7 @@ def test_every_block_runs_for_images_with_any_number_of_labels(tmp_path):
     image = sorted(tmp_path.glob("val*.png"))[0]
     Image.open(image).convert("RGB").save(run / "image.jpg", quality=100, subsampling=0)
     found = package.load_classifier(run).predict(run / "image.jpg")
-    own, torch_, head, onnx = code_of(package.write_card(run).read_text())
+    own, torch_, head, onnx = code_of(package.write_card(run, licence="mit").read_text())
     assert run_code(own, run).startswith(str(found.labels))
     for text in (torch_, onnx):
         assert {name for name, _ in eval(run_code(text, run))} == {*found.labels}
@@ -226,5 +264,5 @@ def test_the_code_for_torchvision_runs(finished_torchvision, images, tmp_path):
     run = copytree(finished_torchvision, tmp_path / "run")
     copy(images / "val" / "circles" / "000.jpg", run / "image.jpg")
     expected = dict(package.load_classifier(run).predict(run / "image.jpg").probabilities)
-    _, torch_, *_ = code_of(package.write_card(run).read_text())
+    _, torch_, *_ = code_of(package.write_card(run, licence="mit").read_text())
     assert yaml.safe_load(run_code(torch_, run)) == pytest.approx(expected, abs=1e-5)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import pytest
 
@@ -21,10 +22,11 @@ def test_train_images_are_counted_where_they_are_still_there(run_copy, images, t
     assert read_facts(run_copy).trained is None
 
 
-def test_no_address_is_asked_for_images():
-    assert module._is_here({"kind": "folder", "root": "/data"})
-    assert not module._is_here({"kind": "shards", "train": "https://host/a.tar"})
-    assert not module._is_here({"kind": "hub", "name": "me/pets"})
+def test_images_that_may_be_elsewhere_are_not_listed(run_copy, monkeypatch):
+    """Listing them would ask a server, of which nobody who writes a card knows."""
+    monkeypatch.setattr(module, "is_on_disk", lambda dataset: False)
+    monkeypatch.setattr(module, "find_splits", lambda plan: pytest.fail("images were listed"))
+    assert read_facts(run_copy).trained is None
 
 
 def test_the_first_look_that_was_kept_is_the_one_that_counts(run_copy):
@@ -35,12 +37,14 @@ def test_the_first_look_that_was_kept_is_the_one_that_counts(run_copy):
     for name, about in {
         "other": {"model_sha256": "another", "looks": [1]},
         "second": {**own, "looks": [1, 2]},
-        "first": {**own, "looks": [1], "doubts": [f"7 are in {run_copy}'s train split"]},
+        "first": {**own, "looks": [asdict(look)], "doubts": [f"7 are in {run_copy}'s train split"]},
     }.items():
         (run_copy / "evaluations" / name).mkdir(parents=True)
         (run_copy / "evaluations" / name / "evaluation.json").write_text(json.dumps(about))
     found = module._tested(run_copy, looks, (str(run_copy),))
-    assert (found.figures["looks"], found.looks) == ([1], looks)
+    (kept,) = found.figures["looks"]
+    assert (kept["at"], found.looks) == (look.at, looks)
+    assert "command" not in kept  # it may name any folder
     assert found.figures["doubts"] == ["7 are in run's train split"]
     (run_copy / "evaluations" / "first" / "evaluation.json").write_text("{")
     with pytest.raises(RunError, match=r"evaluation\.json is damaged"):

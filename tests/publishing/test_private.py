@@ -48,7 +48,9 @@ def test_of_a_path_the_last_part_is_left():
         ("/home/me/my runs/ants has none (see a/b): 4", "ants has none (see a/b): 4"),
         (f"see {Path.home()}/my ants and {Path.home()}", "see ~/my ants and ~"),
         ("/data/my ants (1)", "my ants (1)"),
-        ("tlf evaluate '/a/b c/run' --split test", "tlf evaluate 'b c/run' --split test"),
+        ("tlf evaluate '/a/b c/run' --split test", "tlf evaluate 'run' --split test"),
+        ("\"C:\\Users\\A B\\x\" and '~/a b/y' and it's", "\"x\" and 'y' and it's"),
+        ("class '/' and 'a/b'", "class '/' and 'a/b'"),
     ],
 )
 def test_sentences_name_no_folder(said, left):
@@ -67,6 +69,12 @@ def test_paths_have_parentheses_and_notes_begin_with_paths():
 def test_options_of_plugins_keep_their_secrets():
     options = {"api_key": "a", "access_token": "b", "weights_key": "c", "tokens": "d", "token": 5}
     assert public(options) == options | {"api_key": "…", "access_token": "…"}
+    more = {"aws_secret_access_key": "a", "proxy-authorization": "b", "credentials": {"user": "c"},
+            "passphrase": ["d", ""], "key": "e", "monkey": "f", "secret_key": ""}  # fmt: skip
+    assert public(more) == more | {
+        "aws_secret_access_key": "…", "proxy-authorization": "…", "credentials": {"user": "…"},
+        "passphrase": ["…", ""],
+    }  # fmt: skip
 
 
 def test_provenance_has_the_recipe_without_its_paths():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 
@@ -44,6 +44,52 @@ def here(tmp_path, monkeypatch):
 def test_a_component_of_paths_alone_is_on_the_disk(either, word, there):
     assert is_on_disk(Several(Path("a"), either=either, word=word)) is there
     assert not is_on_disk(CacheSettings())
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A dataset with a folder for what it fetches. Its addresses bear no mark."""
+
+    folder: Path = Path("a")
+    sources: tuple[str, ...] = ()
+    mirror: str = ""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A dataset that needs neither files nor a server."""
+
+    on_disk: ClassVar[bool] = True
+    images: int = 10
+
+
+def test_a_dataset_with_an_address_is_not_on_the_disk():
+    assert is_on_disk(Elsewhere(sources=("a", "file:///b"), mirror="no address"))
+    assert not is_on_disk(Elsewhere(sources=("a", "https://host/b.tar")))
+    assert not is_on_disk(Elsewhere(mirror="s3://bucket/b"))
+    assert is_on_disk(Drawn())
+
+
+@pytest.mark.parametrize(
+    ("data", "there"),
+    [
+        ({"kind": "folder", "root": "/data"}, True),
+        ({"kind": "starter"}, True),
+        ({"kind": "shards", "train": "/data/{0..9}.tar"}, True),
+        ({"kind": "shards", "train": "file:///data/a.tar", "eval": "/data/b.tar"}, True),
+        ({"kind": "shards", "train": "https://host/a.tar"}, False),
+        ({"kind": "shards", "train": "/data/a.tar", "eval": "s3://bucket/b.tar"}, False),
+        ({"kind": "hub", "name": "/data/pets.parquet"}, True),
+        ({"kind": "hub", "name": "me/pets"}, False),
+    ],
+    ids=str,
+)
+def test_which_datasets_are_on_the_disk(recipe, data, there):
+    assert is_on_disk(load_recipe(recipe, [f"data={inline(data)}"]).data.dataset) is there
+
+
+def inline(table):
+    return "{" + ", ".join(f"{key} = '{value}'" for key, value in table.items()) + "}"
 
 
 def test_every_path_of_a_component_becomes_absolute_its_defaults_too(here):

@@ -11,6 +11,7 @@ from tlf.runtime.files import (
     absolute,
     cache_folder,
     check_creatable,
+    check_free,
     from_here,
     is_run,
     remove_parts,
@@ -139,6 +140,16 @@ def test_a_link_is_followed_and_what_is_no_file_is_refused(tmp_path):
         with pytest.raises(UnwritableError, match=r"cannot write .*: it is not a regular file"):
             write_whole(path, "new")
     assert pipe.is_fifo()
+
+
+def test_what_exists_is_not_replaced_unasked(tmp_path):
+    check_free(tmp_path / "new", overwrite=False)
+    (tmp_path / "old").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")  # writing would follow it
+    for name in ("old", "link"):
+        with pytest.raises(RunError, match=rf"{name} exists; write --overwrite to .*, or --output"):
+            check_free(tmp_path / name, overwrite=False)
+        check_free(tmp_path / name, overwrite=True)
 
 
 def test_a_folder_is_written_whole_and_replaces_none(tmp_path):

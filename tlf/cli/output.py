@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from tlf.errors import TlfWarning
 from tlf.runtime.text import printable_lines
 
 if TYPE_CHECKING:
@@ -40,15 +41,8 @@ def complain(text: str) -> None:
 @contextmanager
 def warnings_as_notes() -> Iterator[None]:
     """Show tlf's own warnings as lines on stderr, as the notes of a run are shown."""
-    # What prints no warning waits for none of them.
-    from tlf.inference.metadata import MissingTrainImagesWarning
-    from tlf.runtime.precision import PrecisionWarning
-    from tlf.runtime.stored.state import UnfinishedRunWarning
-
-    owns = (PrecisionWarning, UnfinishedRunWarning, MissingTrainImagesWarning)
     with warnings.catch_warnings():
-        for own in owns:
-            warnings.simplefilter("always", own)
+        warnings.simplefilter("always", TlfWarning)
         show_others = warnings.showwarning
 
         def show(
@@ -59,7 +53,7 @@ def warnings_as_notes() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, owns):
+            if issubclass(category, TlfWarning):
                 complain(f"note: {message}")
             else:
                 show_others(message, category, filename, lineno, file, line)

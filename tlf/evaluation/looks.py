@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from tlf.errors import RunError
+from tlf.errors import RunError, TlfWarning
 from tlf.runtime.files import write_whole
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.strict_json import dumps
@@ -161,6 +161,7 @@ def _alone(folder: Path) -> Iterator[None]:
             warnings.warn(
                 f"{folder} cannot be locked ({error.strerror}): of looks at the test split at the "
                 "same moment, one may be missing in the count",
+                TlfWarning,
                 stacklevel=2,
             )
         yield

@@ -26,7 +26,7 @@ from tlf.inference.classifier import AT_ONCE
 from tlf.inference.metadata import read_metadata
 from tlf.inference.predict import load_classifier
 from tlf.inference.stopped import model_files
-from tlf.runtime.files import written_whole
+from tlf.runtime.files import check_free, written_whole
 
 TOLERANCE = 1e-4
 """By how much a probability may differ from the same model's in torch: sums of float32 depend on
@@ -130,10 +130,7 @@ class _Steps:
 def _target(default: Path, output: str | PathLike[str] | None, overwrite: bool) -> Path:
     """Where the file is written."""
     path = default if output is None else Path(output)
-    if path.exists() and not overwrite:
-        raise RunError(
-            f"{path} exists; write --overwrite to replace it, or --output for another file"
-        )
+    check_free(path, overwrite=overwrite)
     return path
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlf.errors import RunError, WeightsError
+from tlf.errors import RunError, TlfWarning, WeightsError
 from tlf.inference.sealed_file import FORMAT, NEWEST, read_sealed
 from tlf.preprocessing import Preprocessing, read_preprocessing
 
@@ -29,7 +29,7 @@ _PREPARED = ("size", "resize", "crop", "interpolation", "mean", "std")
 """What every file says about preprocessing."""
 
 
-class MissingTrainImagesWarning(UserWarning):
+class MissingTrainImagesWarning(TlfWarning):
     """The file of a run's train images was left out or removed."""
 
 

@@ -39,13 +39,26 @@ def reason(error: BaseException, advice: Mapping[int, str] = ADVICE) -> str:
             raised.
         advice: status → what it means.
     """
-    chain = [*_causes(error)]
-    for one in chain:
+    answer = _answer(error)
+    if answer is None:
+        return _first_line([*_causes(error)][-1])
+    status, one = answer
+    meant = "it has a fault; try again later" if status >= 500 else advice.get(status)
+    return f"the hub answered {status}: {meant or _first_line(one)}"
+
+
+def was_answered(error: BaseException) -> bool:
+    """Whether the hub has refused; otherwise it could not be reached."""
+    return _answer(error) is not None
+
+
+def _answer(error: BaseException) -> tuple[int, BaseException] | None:
+    """The status that the hub has answered, and the error that says so."""
+    for one in _causes(error):
         status = getattr(getattr(one, "response", None), "status_code", None)
         if isinstance(status, int):
-            meant = "it has a fault; try again later" if status >= 500 else advice.get(status)
-            return f"the hub answered {status}: {meant or _first_line(one)}"
-    return _first_line(chain[-1])
+            return status, one
+    return None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlf.data.ranges.addresses import scheme
 from tlf.errors import DataError, PluginError, RecipeError, RunError, in_shell
 from tlf.evaluation.looks import Look, read_looks
 from tlf.evaluation.models import sha256_of
 from tlf.inference.metadata import Metadata, read_metadata
 from tlf.publishing.licences import Licence, find_licence
 from tlf.publishing.private import folders_in, public, public_metadata, public_provenance
+from tlf.recipe.paths import is_on_disk
 from tlf.recipe.plan import find_splits, read_plan
 from tlf.reports.report import AnyReport, RunRecord
 from tlf.reports.run_report import check_predicted, read_report, record_of
@@ -105,10 +105,11 @@ def _train_images(
     run: Path, recipe: Mapping[str, Any], provenance: Mapping[str, Any]
 ) -> dict[str, int] | None:
     """Class → its train images, if they can be listed here and are as many as the run has found."""
-    if not _is_here(recipe.get("data", {})):
-        return None
     try:
-        splits = find_splits(read_plan(run / "recipe.toml"))
+        plan = read_plan(run / "recipe.toml")
+        if not is_on_disk(plan.recipe.data.dataset):
+            return None  # no server is asked
+        splits = find_splits(plan)
     except (DataError, PluginError, RecipeError):  # gone since, or moved: the card says so
         return None
     if len(splits.train) != provenance.get("images", {}).get("train"):
@@ -116,14 +117,6 @@ def _train_images(
     task = TASKS[str(recipe.get("task"))]
     counts = task.class_counts(splits.train.labels, len(splits.classes))
     return dict(zip(splits.classes, counts, strict=True))
-
-
-def _is_here(data: Mapping[str, Any]) -> bool:
-    """Whether listing the images asks nothing of the network."""
-    texts = [text for text in data.values() if isinstance(text, str)]
-    elsewhere = any(scheme(text) not in ("", "file") for text in texts)
-    on_hub = data.get("kind") == "hub" and not Path(str(data.get("name"))).exists()
-    return not (elsewhere or on_hub)
 
 
 def _tested(
@@ -143,7 +136,8 @@ def _tested(
     if not kept:
         return None
     earliest = min(kept, key=lambda about: len(about["looks"]))
-    return OnTestSplit(public(earliest, folders), looks)
+    unsaid = [{k: v for k, v in look.items() if k != "command"} for look in earliest["looks"]]
+    return OnTestSplit(public(earliest | {"looks": unsaid}, folders), looks)
 
 
 def _evaluation(path: Path) -> dict[str, Any]:

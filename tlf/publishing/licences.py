@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlf.errors import WeightsError
+from tlf.errors import TlfWarning, WeightsError
 from tlf.pretrained.weights import HUB_PREFIX, local_file
 
 UNKNOWN = "unknown"
@@ -26,6 +26,10 @@ OF_HUB = frozenset({
     "pddl", "unknown", "unlicense", "wtfpl", "zlib",
 })  # fmt: skip
 """Licences that the hub knows by their names. It takes others as ``other``, with a name."""
+
+
+class UnknownLicenceWarning(TlfWarning):
+    """A card says that the licence of its model is not known."""
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,18 @@ _PATTERNS = ("group",)
 _SENTENCES = ("notes",)
 """Keys of sentences. One may begin with a path."""
 
-_SECRETS = re.compile(r"(.*_)?(password|passwd|secret|token|api_?key)", re.IGNORECASE)
+_SECRETS = re.compile(
+    r"(.*[_-])?(password|passwd|passphrase|secret|token|credentials?|authorization"
+    r"|(api|access|secret|private|auth)[_-]?key)",
+    re.IGNORECASE,
+)
 """Keys of options of plugins whose values nobody else may know."""
 
 _IN_SENTENCE = re.compile(r"(?:file://)?(?<![\w.:/~-])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"`,;]+){2,}")
 """A path of at least two parts in a sentence."""
+
+_QUOTED_PATH = re.compile(r"""(['"])((?:~|[A-Za-z]:|file:/)?[/\\][^'"]*)\1""")
+"""A path between quotes in a sentence. It may have spaces."""
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 """What may be the name of an image in a sentence."""
@@ -126,6 +133,10 @@ def _last_part(path: re.Match[str]) -> str:
     return _name(path[0])
 
 
+def _last_part_quoted(path: re.Match[str]) -> str:
+    return f"{path[1]}{_name(path[2]) or path[2]}{path[1]}"
+
+
 def _without(folders: tuple[str, ...], text: str) -> str:
     for folder in folders:
         text = text.replace(folder, _name(folder) or folder)
@@ -134,12 +145,22 @@ def _without(folders: tuple[str, ...], text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return _IN_SENTENCE.sub(_last_part, shown(text))
+    text = _QUOTED_PATH.sub(_last_part_quoted, shown(text))
+    return _IN_SENTENCE.sub(_last_part, text)
+
+
+def _masked(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """A secret of the same type: a recipe that holds it can still be read."""
+    if isinstance(value, Mapping):
+        return {key: _masked(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(each) for each in value]
+    return "…" if isinstance(value, str) and value else value
 
 
 def _public_option(key: str, value: Any, folders: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, str) and _SECRETS.fullmatch(key):
-        return "…"
+    if _SECRETS.fullmatch(key):
+        return _masked(value)
     if key in _PATTERNS and is_pattern(str(value)):
         return value
     if key in _SENTENCES and isinstance(value, list):

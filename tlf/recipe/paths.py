@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any, get_args
 
 from tlf.components import IsPath
+from tlf.data.ranges.addresses import is_remote, scheme
 from tlf.errors import RunError
 from tlf.recipe.tables import kind_of, options
 from tlf.runtime.files import absolute
@@ -72,16 +73,37 @@ def path_keys(value: object, prefix: str = "") -> Iterator[str]:
             yield from path_keys(item, inside)
 
 
-def is_on_disk(component: object) -> bool:
-    """Whether a component names paths, and nothing elsewhere where it could name a path."""
+def is_on_disk(dataset: object) -> bool:
+    """Whether a dataset lists its images without a server, as far as its options tell.
+
+    It says so itself by ``on_disk = True``, an attribute of its class. Otherwise it has to name
+    paths, nothing else where it could name a path, and an address nowhere.
+    """
+    if getattr(type(dataset), "on_disk", False) is True:
+        return True
+    values = {name: getattr(dataset, name) for name in options(type(dataset))}
     marked = [
         (mark, value)
-        for name, (_, hint) in options(type(component)).items()
-        if (mark := _mark(hint)) and (value := getattr(component, name))
+        for name, (_, hint) in options(type(dataset)).items()
+        if (mark := _mark(hint)) and (value := values[name])
     ]
-    return bool(marked) and all(
-        not isinstance(value, str) or mark.when(value) for mark, value in marked
+    here = all(
+        not isinstance(value, str) or mark.when(value) or scheme(value) == "file"
+        for mark, value in marked
     )
+    return bool(marked) and here and not any(map(is_remote, _texts(values)))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The strings in the options of a component."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for each in value.values() for text in _texts(each))
+    elif isinstance(value, tuple | list):
+        yield from (text for each in value for text in _texts(each))
+    elif is_dataclass(value):
+        yield from _texts(vars(value))
 
 
 def _mark(hint: object) -> IsPath | None:

@@ -255,6 +255,18 @@ def check_page_name(path: Path) -> None:
         )
 
 
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Check that a file to write replaces none unasked, not even a link that leads nowhere.
+
+    Raises:
+        RunError: it exists, and ``overwrite`` is not asked for.
+    """
+    if os.path.lexists(path) and not overwrite:
+        raise RunError(
+            f"{path} exists; write --overwrite to replace it, or --output for another file"
+        )
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, whole or not at all.
 

@@ -6,6 +6,8 @@ It needs torch and no other library: apps that only classify images import it.
 import warnings
 from typing import TYPE_CHECKING
 
+from tlf.errors import TlfWarning
+
 if TYPE_CHECKING:
     import torch
 
@@ -16,7 +18,7 @@ PRECISIONS = ("no", *DTYPES)
 """What ``tlf predict --precision`` may be."""
 
 
-class PrecisionWarning(UserWarning):
+class PrecisionWarning(TlfWarning):
     """A device computes in float32, because it has no fast form of the wanted precision."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tlf.components import Split, Splits
 from tlf.data.image_files import read_image
@@ -31,6 +32,8 @@ class Starter:
     Colour, ground, size and light do not depend on the class; only the shape of the insect does.
     The images are drawn once, in a few seconds, into the folder ``starter-v1`` of tlf's cache.
     """
+
+    on_disk: ClassVar[bool] = True
 
     def build(self) -> Splits:
         """Find the images, or draw them first.

@@ -18,6 +18,15 @@ def scheme(address: str) -> str:
     return found[1].lower() if found else ""
 
 
+def is_remote(address: str) -> bool:
+    """Whether an address is of something that is not in a file of this computer.
+
+    >>> is_remote("s3://bucket/a.tar"), is_remote("file:///a.tar"), is_remote("a.tar")
+    (True, False, False)
+    """
+    return scheme(address) not in ("", "file")
+
+
 def is_stream(address: str) -> bool:
     """Whether an address stands for the output of a program, as webdataset has it.
 

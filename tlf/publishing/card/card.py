@@ -1,12 +1,11 @@
 """Write the model card of a run: README.md, as the hub shows it."""
 
-import os
+import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlf.errors import RunError
 from tlf.metrics.multi_label.figures import MultiLabelEvaluation
 from tlf.metrics.text import percent
 from tlf.publishing.card import figures, images, training
@@ -15,9 +14,10 @@ from tlf.publishing.card.markdown import Safe, block, code, render, table
 from tlf.publishing.card.metadata import card_data
 from tlf.publishing.card.usage import Place, usage
 from tlf.publishing.facts import Facts, read_facts
+from tlf.publishing.licences import UnknownLicenceWarning
 from tlf.publishing.loaders import own_loader
 from tlf.publishing.private import public_recipe
-from tlf.runtime.files import absolute, write_whole, writing
+from tlf.runtime.files import absolute, check_free, write_whole, writing
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCard
@@ -52,18 +52,25 @@ def write_card(
         DataError: its predictions are damaged.
         WeightsError: its model is damaged.
         UnwritableError: the file cannot be written.
+
+    Warns:
+        UnknownLicenceWarning: nobody says what the licence is. The card is written.
     """
     folder = absolute(run)
     path = _place(folder, output)
-    if os.path.lexists(path) and not overwrite:
-        raise RunError(
-            f"{path} exists; write --overwrite to replace it, or --output for another file"
-        )
+    check_free(path, overwrite=overwrite)
     facts = read_facts(folder, licence)
     card = make_card(facts, Place(own_loader=own_loader(folder).fits))
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, str(card))
+    if licence is None and not facts.licence.known:
+        warnings.warn(
+            f"the card says that the licence is not known. {facts.licence.reason.rstrip('.')}; "
+            "--licence NAME states it: write --licence apache-2.0 --overwrite",
+            UnknownLicenceWarning,
+            stacklevel=2,
+        )
     return path
 
 
@@ -102,6 +109,7 @@ def _about(facts: Facts) -> dict[str, Any]:
         "evaluation": evaluation,
         "tested": facts.tested,
         "looks": facts.looks,
+        "test_images": facts.provenance.get("images", {}).get("test", 0),
         "calibrated": facts.report.calibrated,
         "source": figures.source(facts),
         "sure": figures.sure(facts),

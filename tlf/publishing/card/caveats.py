@@ -1,6 +1,7 @@
 """What somebody has to know who quotes the figures of a card, or uses its model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tlf.evaluation.looks import sentences
 from tlf.evaluation.summary import GROUPED
@@ -24,9 +25,21 @@ def _caveats(facts: Facts) -> Iterator[str]:
         yield from multi_label_caveats(report)
     yield from sentences(facts.looks)
     if facts.tested is not None:
+        yield _shared(facts.tested.figures)
         yield from map(str, facts.tested.figures.get("doubts", []))
     if "group" in facts.recipe.get("data", {}):
         yield GROUPED
     yield from imbalance(facts)
     if facts.provenance.get("started_from"):
         yield "training began with the model of another run, whose images are not listed here"
+
+
+def _shared(figures: Mapping[str, Any]) -> str:
+    """That the model has seen test images in another split; their names are private."""
+    if not (count := len(figures.get("shared_images", ()))):
+        return ""
+    are = "is" if count == 1 else "are"
+    return (
+        f"{count:,} of the {figures['images']:,} test images {are} in the train or eval split, "
+        "too, byte for byte: the figures of the test split are too high"
+    )

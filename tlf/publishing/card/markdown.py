@@ -18,6 +18,8 @@ _MARKS = re.compile(r"([\\`*_\[\]#|~!$@{}]|(?<=www)\.|:(?=//|\w+:))")
 """What begins something else in Markdown: an address and ``:name:`` are no text either."""
 _LONGEST = 200
 """Characters of a value at most. Its middle is left out beyond."""
+_LONGEST_SENTENCE = 1000
+"""The same of what tlf says: names in it may be long."""
 
 
 class Safe(str):
@@ -26,7 +28,7 @@ class Safe(str):
     __slots__ = ()
 
 
-def escaped(value: object) -> str:
+def escaped(value: object, longest: int = _LONGEST) -> str:
     r"""A value as Markdown that shows its text, in one line.
 
     >>> escaped("<b> *ants* | [bees](http://a.b)"), escaped(0.5)
@@ -34,9 +36,14 @@ def escaped(value: object) -> str:
     """
     if isinstance(value, Safe):
         return value
-    text = _short(printable(str(value)).strip())
+    text = _short(printable(str(value)).strip(), longest)
     text = "".join(_ENTITIES.get(letter, letter) for letter in text)
     return _MARKS.sub(r"\\\1", text)
+
+
+def sentence(value: object) -> Safe:
+    """Sentences of tlf as Markdown: they are longer than names, and each word counts."""
+    return Safe(escaped(value, _LONGEST_SENTENCE))
 
 
 def code(value: object) -> Safe:
@@ -90,7 +97,7 @@ def environment() -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"code": code, "block": block, "count": "{:,}".format}
+    made.filters |= {"code": code, "block": block, "sentence": sentence, "count": "{:,}".format}
     return made
 
 
@@ -99,9 +106,9 @@ def render(template: str, **values: object) -> Safe:
     return Safe(environment().get_template(template).render(**values).strip())
 
 
-def _short(text: str) -> str:
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half]}…{text[-half:]}"
+def _short(text: str, longest: int = _LONGEST) -> str:
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
 
 
 def _longest_run(text: str) -> int:

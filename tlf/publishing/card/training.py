@@ -88,7 +88,7 @@ def environment(facts: Facts) -> Iterator[Row]:
 def hashes(facts: Facts) -> Iterator[Row]:
     """What somebody compares who repeats the run."""
     of = facts.provenance
-    yield "pretrained weights", of.get("backbone_sha256")
+    yield "backbone before training", of.get("backbone_sha256")
     for split, digest in _table(of, "data_sha256").items():
         yield f"{split} images (names, labels, bytes)", digest
     if of.get("test_sha256"):

@@ -12,7 +12,7 @@ import tlf
 from tlf.errors import RunError
 from tlf.pretrained.hub_answers import name_problem
 from tlf.publishing.facts import read_facts
-from tlf.publishing.hub.failures import LOGIN, hub_failures
+from tlf.publishing.hub.failures import LOGIN, NOTHING, hub_failures
 from tlf.publishing.hub.staging import OPTIONAL, Staged, stage
 from tlf.runtime.files import absolute
 
@@ -42,6 +42,8 @@ class Standing:
     exists: bool
     private: bool
     """Whether its owner alone sees it, or will."""
+    files: frozenset[str] = frozenset()
+    """Their names."""
 
 
 def push(
@@ -106,7 +108,10 @@ def _api(repository: str) -> "HfApi":
             f"--repo must be user/name, got {repository!r}: {problem}; write such as me/ants"
         )
     if constants.HF_HUB_OFFLINE:
-        raise RunError("HF_HUB_OFFLINE forbids the network, and the hub is there; unset it to push")
+        raise RunError(
+            "HF_HUB_OFFLINE forbids the network, which a push needs; unset it to push, or write "
+            "the card alone: --to card"
+        )
     token = get_token()
     if token is None:
         raise RunError(f"a push to {constants.ENDPOINT} needs a token, got none; {LOGIN}")
@@ -121,19 +126,21 @@ def _look_up(api: "HfApi", repository: str, *, private: bool, overwrite: bool) -
     """
     url = f"{api.endpoint}/{repository}"
     sys.stderr.write(f"asking for {url}\n")
-    with hub_failures(f"asking for {url}", "Nothing was pushed"):
+    with hub_failures(f"asking for {url}", NOTHING):
         if not api.repo_exists(repository):
             return Standing(exists=False, private=private)
         if not overwrite:
             raise RunError(
                 f"{url} exists; write --overwrite to add a commit to it, or another --repo. "
-                "Nothing was pushed"
+                f"{NOTHING}"
             )
-        found = Standing(exists=True, private=bool(api.model_info(repository).private))
+        about = api.model_info(repository)
+        files = frozenset(one.rfilename for one in about.siblings or ())
+        found = Standing(exists=True, private=bool(about.private), files=files)
     if private and not found.private:
         raise RunError(
             f"{url} exists and is seen by everybody, and --private asks for the opposite; make it "
-            "private there, or leave --private out. Nothing was pushed"
+            f"private there, or leave --private out. {NOTHING}"
         )
     return found
 
@@ -149,13 +156,15 @@ def _announce(url: str, standing: Standing, staged: Staged) -> None:
 
 def _create(api: "HfApi", repository: str, *, private: bool) -> None:
     url = f"{api.endpoint}/{repository}"
-    with hub_failures(f"creating {url}", "Nothing was pushed"):
+    with hub_failures(f"creating {url}", NOTHING):
         api.create_repo(repository, private=private)
     sys.stderr.write(f"created {url}; it is empty until the last file is there\n")
 
 
 def _upload(api: "HfApi", repository: str, folder: Path, staged: Staged, standing: Standing) -> str:
     """Push all files in one commit, and return it."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
     url = f"{api.endpoint}/{repository}"
     left = f"{url} is as it was before"
     if not standing.exists:
@@ -163,12 +172,19 @@ def _upload(api: "HfApi", repository: str, folder: Path, staged: Staged, standin
             f"{url} was created and holds none of the files; write --overwrite to push to it "
             f"again, or remove it: hf repos delete {repository}"
         )
-    gone = [name for name in OPTIONAL if name not in staged.files] if standing.exists else []
-    with hub_failures(f"pushing to {url}", left):
-        done = api.upload_folder(
-            repo_id=repository,
-            folder_path=folder,
+    gone = {*OPTIONAL} & standing.files - {*staged.files}
+    changes: list[CommitOperationAdd | CommitOperationDelete] = [
+        *(CommitOperationAdd(name, folder / name) for name in staged.files),
+        *(CommitOperationDelete(name) for name in sorted(gone)),
+    ]
+    unknown = (
+        f"{url} holds all of the files now, or none: look there; write --overwrite to push again"
+    )
+    with hub_failures(f"pushing to {url}", left, unknown):
+        # ``upload_folder`` may make several commits, and repeats one whose answer was lost.
+        done = api.create_commit(
+            repository,
+            changes,
             commit_message=f"Model, head, records and card of a run of tlf {tlf.__version__}",
-            delete_patterns=gone or None,
         )
     return str(done.oid)

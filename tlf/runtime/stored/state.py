@@ -11,14 +11,14 @@ from os.path import lexists
 from pathlib import Path
 from typing import Any
 
-from tlf.errors import RunError
+from tlf.errors import RunError, TlfWarning
 from tlf.runtime.regular_file import check_regular
 from tlf.runtime.seal import LONGEST_HEADER, header, is_sealed
 
 FORMAT = 4
 
 
-class UnfinishedRunWarning(UserWarning):
+class UnfinishedRunWarning(TlfWarning):
     """A model is the best one so far of a run that has not trained all of its phases."""
 
 
