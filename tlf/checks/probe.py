@@ -2,7 +2,6 @@
 embeddings, trained on the other folds.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,12 +67,12 @@ def deal_folds(
     return dealt[group]
 
 
-def together(files: "NDArray[np.int64]", groups: Sequence[str]) -> "NDArray[np.int64]":
+def together(files: "NDArray[np.int64]", groups: "NDArray[np.integer]") -> "NDArray[np.int64]":
     """The number of what hangs together by equal pictures and by groups (N,).
 
     Parameters:
         files: (N,), the same number for images of one picture.
-        groups: the group of each image.
+        groups: (N,), the same number for images of one group.
     """
     import numpy as np
     from scipy.sparse import coo_array

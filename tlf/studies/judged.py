@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlf.checks.probe import FOLDS, deal_folds, together
 from tlf.components import Split
+from tlf.data.listing.compact import Groups
 from tlf.errors import DataError
 from tlf.metrics.figures import Figure
 from tlf.metrics.paired import over_splits
@@ -131,7 +131,7 @@ def study_images(job: Job, repeats: int) -> StudyImages:
         DataError: there are too few.
     """
     train = job.splits.train
-    files = equal_files(train, job.splits.groups)
+    files = equal_files(train)
     judged = judged_images(
         train.labels, files, job.splits.classes, job.recipe.seed, repeats, job.task
     )
@@ -144,14 +144,16 @@ def study_images(job: Job, repeats: int) -> StudyImages:
     return StudyImages(judged, job.manifests["train"], tuple(notes))
 
 
-def equal_files(split: Split, groups: Mapping[str, str] = MappingProxyType({})) -> "Integers":
+def equal_files(split: Split) -> "Integers":
     """A number for each image (N,): the same for images with the same bytes, and for images of one
-    group. ``groups``: image → its group; empty where there are none.
+    group.
     """
     first: dict[bytes, int] = {}
     digests = (sha256(split.read(index)).digest() for index in range(len(split)))
     files = np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
-    return together(files, [groups[name] for name in split.names]) if groups else files
+    if split.groups is None:
+        return files
+    return together(files, np.asarray(Groups(split.groups).numbers))
 
 
 def held_out_accuracy(

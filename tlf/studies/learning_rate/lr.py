@@ -92,7 +92,7 @@ class _Asked:
         job, splits = self.job, self.job.splits
         labels = splits.train.labels
         count = self.seeds or (SEEDS if len(labels) <= MANY else 1)
-        files = equal_files(splits.train, splits.groups)
+        files = equal_files(splits.train)
         return judged_images(labels, files, splits.classes, job.recipe.seed, count, job.task)
 
 
