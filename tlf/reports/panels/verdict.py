@@ -89,7 +89,7 @@ def caveats(report: Report) -> Iterator[str]:
         yield f"the model cannot be told from one that always answers “{name}”"
     if report.run is not None and len(report.run.history) > 1:
         yield "these images chose the best epoch, so the figures are a little too high"
-    if (count := report.evaluation.images) < FEW:
+    if (count := report.evaluation.images) < FEW and main.low is not None:
         yield few(count)
     yield from rare([one.support for one in report.evaluation.per_class])
 
