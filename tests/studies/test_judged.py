@@ -77,6 +77,6 @@ def test_groups_are_dealt_as_they_have_always_been():
 def test_a_rate_has_an_interval_within_0_and_1():
     folds = np.arange(40).reshape(1, 40) % FOLDS
     right = np.arange(40).reshape(1, 40) % 10 > 0
-    found = held_out_accuracy(right.astype(float), folds)
+    found = held_out_accuracy(right.astype(float), folds, None)
     assert found.value == pytest.approx(0.9)
     assert 0.4 < found.low < 0.9 < found.high <= 1
