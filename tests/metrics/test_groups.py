@@ -331,7 +331,7 @@ def test_claims_are_seldom_wrong_and_intervals_mostly_right(monkeypatch):
 @pytest.mark.parametrize("equal", [True, False])
 @pytest.mark.parametrize(("size", "seeds", "power"), [(4, 5, 0.4), (4, 10, 0.75), (10, 10, 0.4)])
 def test_two_equal_candidates_of_seeds(size, seeds, power, equal, monkeypatch):
-    """In 1,000 experiments with 150 images; and 200 in which the second is better by some 15
+    """In 1,000 experiments with 150 images; and 200 in which the second is better by some 13
     points.
     """
     monkeypatch.setattr(paired, "RESAMPLES", 999)

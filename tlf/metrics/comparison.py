@@ -97,7 +97,7 @@ def compare(
         only_second=tuple(one.names[image] for image in np.flatnonzero(second).tolist()),
         p_value=p_value,
         images_needed=images,
-        groups=None if one.groups is None else count(one.groups),
+        groups=count(one.groups),
         groups_needed=groups,
     )
 
@@ -165,8 +165,7 @@ def _differences(
     groups = None if one.groups is None else one.groups[pairs.order]
     weights = resampled(len(one), resamples, seed, groups)
     drawn = np.concatenate([at(w) for w in weights], axis=1)
-    number = None if groups is None else count(groups)
-    top1, macro_f1 = figures(values[:, 0], drawn, least=-1, groups=number)
+    top1, macro_f1 = figures(values[:, 0], drawn, least=-1, groups=count(groups))
     return top1, macro_f1
 
 

@@ -35,7 +35,7 @@ def evaluation(predicted: Predicted, *, resamples: int = RESAMPLES, seed: int = 
     scores = _scores(predicted)[pairs.order]
     counts, headline = _sums(np.ones((1, len(predicted))), pairs, scores)
     groups = None if predicted.groups is None else predicted.groups[pairs.order]
-    number = None if groups is None else count(groups)
+    number = count(groups)
     drawn = [
         _sums(weights, pairs, scores)
         for weights in resampled(len(predicted), resamples, seed, groups)

@@ -20,9 +20,13 @@ FEWEST = 5
 """Fewer groups allow no interval and no claim: they say too little about how groups vary."""
 
 
-def count(groups: "Integers") -> int:
-    """How many groups there are."""
-    return len(np.unique(groups))
+@overload
+def count(groups: "Integers") -> int: ...
+@overload
+def count(groups: "Integers | None") -> int | None: ...
+def count(groups: "Integers | None") -> int | None:
+    """How many groups there are; None where they are not known."""
+    return None if groups is None else len(np.unique(groups))
 
 
 @overload

@@ -206,7 +206,7 @@ def _found(
     from scipy.stats import t
 
     value, images = float(differences.mean()), differences.shape[1]
-    number = None if groups is None else count(groups)
+    number = count(groups)
     if number is not None and number < FEWEST:
         return Difference(value, -1.0, 1.0, images, draws, number)
     variance, freedom = spread

@@ -83,7 +83,7 @@ def compare(
         only_first=tuple(one.names[image] for image in np.flatnonzero(first).tolist()),
         only_second=tuple(one.names[image] for image in np.flatnonzero(second).tolist()),
         p_value=p_of(first, second, one.groups),
-        groups=None if one.groups is None else count(one.groups),
+        groups=count(one.groups),
     )
 
 
@@ -122,8 +122,7 @@ def _differences(
     values = at(np.ones((1, len(one))))
     weights = resampled(len(one), resamples, seed, one.groups)
     drawn = np.concatenate([at(w) for w in weights], axis=1)
-    groups = None if one.groups is None else count(one.groups)
-    of_map, of_f1 = figures(values[:, 0], drawn, least=-1, groups=groups)
+    of_map, of_f1 = figures(values[:, 0], drawn, least=-1, groups=count(one.groups))
     return {"map": of_map, "macro_f1": of_f1}
 
 

@@ -62,7 +62,7 @@ def evaluation(
     resamples = resamples or resamples_for(images, classes)
     sums = Sums(predicted)
     found = sums.of(np.ones((1, images)))
-    groups = None if predicted.groups is None else count(predicted.groups)
+    groups = count(predicted.groups)
     drawn = [sums.of(weights) for weights in resampled(images, resamples, seed, predicted.groups)]
     labels, given = predicted.labels.astype(np.int64), predicted.predicted.astype(np.int64)
     shares = predicted.labels.mean(0)
@@ -150,7 +150,7 @@ def of_probabilities(
         _of_means(sums.means(weights))
         for weights in resampled(images, resamples, seed, predicted.groups)
     ]
-    groups = None if predicted.groups is None else count(predicted.groups)
+    groups = count(predicted.groups)
     return _headline(found, drawn, groups)
 
 

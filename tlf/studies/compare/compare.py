@@ -164,7 +164,7 @@ def _compared(chosen: Sequence[Candidate], runs: Runs, folder: Path, question: s
     device = read_provenance(first)["hardware"]["device"]
     folds = 0 if best.folds is None else len(runs[order[0]])
     task = chosen[0].plan.recipe.task
-    number = None if best.groups is None else count(best.groups)
+    number = count(best.groups)
     return Compared(
         recipes, images, tuple(range(seeds)), level, device, folder, question, task, folds, number
     )
