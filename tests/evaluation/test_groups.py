@@ -9,12 +9,15 @@ import tlf
 from run_files import predictions
 from small import HEAD_ALONE, write_recipe
 from tlf.errors import DataError
+from tlf.evaluation.classify import unwatched
 from tlf.evaluation.evaluate import evaluate
 from tlf.evaluation.groups import UNKNOWN, stored_groups
 from tlf.evaluation.summary import cautions, result_lines
+from tlf.inference.classifier import load_classifier
 from tlf.inference.tables.groups import FILE, read_groups
 from tlf.recipe.files import read_table
 from tlf.runtime.files import write_whole
+from tlf.studies.soup.own_split import on_own_split
 
 EACH, FEW = r"^(.*)[.]jpg", r"^(.*).[.]jpg"
 """Every image is a group of its own; there are three groups of val images."""
@@ -121,3 +124,9 @@ def test_groups_that_are_not_of_every_image_are_not_known(run_copy):
     names = [row["path"] for row in predictions(run_copy)]
     (run_copy / FILE).write_text(f"path,group\n{names[0]},a\n")
     assert stored_groups(run_copy, names) is None
+
+
+def test_a_soup_takes_the_groups_of_its_runs(run):
+    own = on_own_split(run, load_classifier(run), unwatched)
+    assert [*own.groups] == [*read_groups(run).values()]
+    assert own.predicted.groups.tolist() == [*range(11)]

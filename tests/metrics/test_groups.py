@@ -329,7 +329,7 @@ def test_claims_are_seldom_wrong_and_intervals_mostly_right(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("equal", [True, False])
-@pytest.mark.parametrize(("size", "seeds", "power"), [(4, 5, 0.4), (4, 10, 0.75), (10, 10, 0.4)])
+@pytest.mark.parametrize(("size", "seeds", "power"), [(4, 5, 0.3), (4, 10, 0.7), (10, 10, 0.2)])
 def test_two_equal_candidates_of_seeds(size, seeds, power, equal, monkeypatch):
     """In 1,000 experiments with 150 images; and 200 in which the second is better by some 13
     points.
@@ -342,7 +342,7 @@ def test_two_equal_candidates_of_seeds(size, seeds, power, equal, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("equal", [True, False])
 @pytest.mark.parametrize(
-    ("images", "size", "power"), [(150, 4, 0.3), (150, 10, 0.05), (600, 10, 0.6)]
+    ("images", "size", "power"), [(150, 4, 0.2), (150, 10, 0.02), (600, 10, 0.5)]
 )
 def test_two_equal_models(images, size, power, equal):
     """In 1,000 experiments; and 300 in which the second is better."""

@@ -6,7 +6,9 @@ import pytest
 from tlf.components import Split
 from tlf.data.listing.compact import Groups
 from tlf.errors import DataError
-from tlf.studies.judged import FOLDS, equal_files, held_out_accuracy, judged_images
+from tlf.metrics.paired import over_splits
+from tlf.studies.accuracy import accuracy_of
+from tlf.studies.judged import FOLDS, equal_files, held_out_accuracy, judged_images, judged_split
 from tlf.tasks import TASKS
 
 
@@ -70,8 +72,13 @@ def test_groups_are_dealt_as_they_have_always_been():
     groups = Groups(f"p{number % 13}" for number in range(40))
     read = [b"%d" % (n // 2 if n < 6 else n) for n in range(40)].__getitem__
     split = Split((*map(str, range(40)),), (0,) * 30 + (1,) * 10, read, groups=groups)
-    judged = judged_images(split.labels, equal_files(split), ("a", "b"), 0, 1)
+    judged = judged_split(split, ("a", "b"), 0, 1, TASKS["single-label"])
     assert "".join(map(str, judged.folds[0])) == "2244224001331224422400133122442240013312"
+    assert judged.notes == ("The images are in 10 groups (data.group): intervals are about other "
+                            "groups like these",)  # fmt: skip
+    right = np.random.default_rng(0).random((1, 40)) < 0.8
+    figure = held_out_accuracy(right.astype(float), judged.folds, judged.groups)
+    assert figure == accuracy_of(over_splits(np.zeros((1, 40)), right, judged.folds, judged.groups))
 
 
 def test_a_rate_has_an_interval_within_0_and_1():
