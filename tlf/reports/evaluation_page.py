@@ -1,6 +1,5 @@
 """The folder of an evaluation: its page, beside the figures and the predictions."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 from tlf.evaluation.evaluate import Evaluated
 from tlf.evaluation.files import place_of, write_files
 from tlf.evaluation.summary import cautions, left_out
-from tlf.metrics.text import groups_sentence
 from tlf.reports.report import AnyReport, report_of
 from tlf.reports.report_page import write_report_page
 from tlf.runtime.files import write_folder
@@ -46,12 +44,6 @@ def _report(evaluated: Evaluated) -> AnyReport:
     return replace(
         report_of(title, evaluated.predicted, evaluated.evaluation),
         read=evaluated.read,
-        cautions=(*cautions(evaluated), *_groups(evaluated)),
+        cautions=(*cautions(evaluated),),
         missing=tuple(f"Left out: {text}." for text in left_out(evaluated)),
     )
-
-
-def _groups(evaluated: Evaluated) -> Iterator[str]:
-    """What intervals are about, where images are in groups."""
-    if evaluated.evaluation.groups is not None:
-        yield groups_sentence(evaluated.evaluation.groups)

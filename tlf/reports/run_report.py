@@ -7,15 +7,13 @@ from os import PathLike
 from pathlib import Path
 
 from tlf.errors import RunError, TlfError, in_shell
-from tlf.evaluation.groups import UNKNOWN, group_of, stored_groups
+from tlf.evaluation.groups import UNKNOWN, are_unknown, stored_groups
 from tlf.evaluation.looks import read_looks, sentences
 from tlf.events import Notice, Prepared, Stored
 from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import read_metadata
 from tlf.inference.predictions import read_predictions
-from tlf.metrics.groups import count
 from tlf.metrics.predicted import AnyPredicted
-from tlf.metrics.text import groups_sentence
 from tlf.reports.plots.background import drawn_in_background
 from tlf.reports.plots.write import write_plots
 from tlf.reports.ranking import shown_first
@@ -146,9 +144,7 @@ def read_report(folder: Path, record: RunRecord) -> AnyReport:
 def _cautions(folder: Path, record: RunRecord, predicted: AnyPredicted) -> tuple[str, ...]:
     """What somebody should know who quotes the figures of a run."""
     looked = _looked(folder, record)
-    if predicted.groups is not None:
-        return (groups_sentence(count(predicted.groups)), *looked)
-    if group_of(folder) is not None:
+    if are_unknown(folder, predicted.groups):
         return (f"{UNKNOWN} This finds it out: tlf evaluate {in_shell(folder)}", *looked)
     return looked
 
