@@ -30,6 +30,8 @@ class Split:
     an index of an archive holds them."""
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Column → its value for each image; of the columns that ``build_with`` was asked for."""
+    groups: Sequence[str] | None = None
+    """The group of each image, where a recipe has ``data.group``. The engine fills it in."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -64,8 +66,6 @@ class Splits:
     """Images that no decision sees. A run only lists them; ``tlf evaluate`` reads them."""
     held_out: HeldOut | None = None
     """Set where the eval images are held-out train images."""
-    groups: Mapping[str, str] = field(default_factory=dict)
-    """Train image → its group, where a recipe has ``data.group``. The engine fills it in."""
 
     def __repr__(self) -> str:
         test = "" if self.test is None else f", test={self.test!r}"

@@ -15,6 +15,7 @@ from tlf.checks.check import embedded_splits
 from tlf.checks.find import find, findings_of, stored_findings
 from tlf.checks.findings import ImageRef
 from tlf.data.inspection.readable import Unreadable
+from tlf.data.listing.compact import Groups
 from tlf.errors import NotFiniteError
 from tlf.recipe.plan import read_plan
 from tlf.runs.record import opened
@@ -80,8 +81,9 @@ def test_a_class_of_few_images_is_not_judged(findings):
 def test_train_images_of_one_group_are_held_out_together(planted, monkeypatch):
     seen = {}
     splits = planted.splits
-    groups = {name: "even" if n % 2 else "odd" for n, name in enumerate(splits.train.names)}
-    grouped = replace(planted, splits=replace(splits, groups=groups))
+    groups = Groups("even" if n % 2 else "odd" for n in range(len(splits.train)))
+    train = replace(splits.train, groups=groups)
+    grouped = replace(planted, splits=replace(splits, train=train))
     judge = module.out_of_fold
     monkeypatch.setattr(
         module, "out_of_fold", lambda *given: seen.update(groups=given[2]) or judge(*given)

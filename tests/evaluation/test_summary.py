@@ -37,8 +37,8 @@ def test_what_is_left_out_is_said_before_the_figures():
 
 
 def test_images_that_belong_together_are_a_note():
-    text = "\n".join(result_lines(evaluated(ONE.predicted.probabilities, grouped=True)))
-    assert "\ncaution   Images of one group (data.group) count as different ones: int" in text
+    text = "\n".join(result_lines(evaluated(ONE.predicted.probabilities, groups_unknown=True)))
+    assert "\ncaution   It is not known which of these images belong together (data.group)" in text
     assert "data.group" not in "\n".join(result_lines(ONE))
 
 

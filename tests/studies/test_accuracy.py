@@ -26,6 +26,17 @@ def test_an_accuracy_is_a_rate():
     assert (figure.value, figure.low) == (0.05, 0)
 
 
+def test_groups_are_what_an_accuracy_is_about():
+    """All images of 10 groups are right: so many groups say little, and three say nothing."""
+    each = np.ones((5, 60))
+    figures = [
+        accuracy_of(over_seeds(np.zeros_like(each), each, np.arange(60) % groups))
+        for groups in (10, 3)
+    ]
+    assert figures[0].low == pytest.approx(binomtest(10, 10).proportion_ci().low)
+    assert figures[1] == Figure(1.0, 0.0, 1.0)
+
+
 def test_candidates_are_rows_with_intervals():
     plot = rows_plot("recipe", "Accuracy", ROWS)
     assert plot.table.rows[1] == ("small", "50.0%", "0.0%", "62.5%")

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from tlf.components import Split
+from tlf.data.listing.compact import Groups
 from tlf.errors import DataError
-from tlf.studies.judged import FOLDS, equal_files, held_out_accuracy, judged_images
+from tlf.metrics.paired import over_splits
+from tlf.studies.accuracy import accuracy_of
+from tlf.studies.judged import FOLDS, equal_files, held_out_accuracy, judged_images, judged_split
 from tlf.tasks import TASKS
 
 
@@ -59,14 +62,28 @@ def test_equal_files_have_the_number_of_the_first():
 
 
 def test_images_of_one_group_are_in_one_fold():
-    split = Split(("a", "b", "c", "d"), (0, 0, 1, 1), [b"x", b"y", b"x", b"z"].__getitem__)
-    found = equal_files(split, {"a": "p1", "b": "p2", "c": "p3", "d": "p2"})
+    groups = Groups(["p1", "p2", "p3", "p2"])
+    read = [b"x", b"y", b"x", b"z"].__getitem__
+    found = equal_files(Split(("a", "b", "c", "d"), (0, 0, 1, 1), read, groups=groups))
     assert found[0] == found[2] != found[1] == found[3]  # equal bytes, and one group
+
+
+def test_groups_are_dealt_as_they_have_always_been():
+    groups = Groups(f"p{number % 13}" for number in range(40))
+    read = [b"%d" % (n // 2 if n < 6 else n) for n in range(40)].__getitem__
+    split = Split((*map(str, range(40)),), (0,) * 30 + (1,) * 10, read, groups=groups)
+    judged = judged_split(split, ("a", "b"), 0, 1, TASKS["single-label"])
+    assert "".join(map(str, judged.folds[0])) == "2244224001331224422400133122442240013312"
+    assert judged.notes == ("The images are in 10 groups (data.group): intervals are about other "
+                            "groups like these",)  # fmt: skip
+    right = np.random.default_rng(0).random((1, 40)) < 0.8
+    figure = held_out_accuracy(right.astype(float), judged.folds, judged.groups)
+    assert figure == accuracy_of(over_splits(np.zeros((1, 40)), right, judged.folds, judged.groups))
 
 
 def test_a_rate_has_an_interval_within_0_and_1():
     folds = np.arange(40).reshape(1, 40) % FOLDS
     right = np.arange(40).reshape(1, 40) % 10 > 0
-    found = held_out_accuracy(right.astype(float), folds)
+    found = held_out_accuracy(right.astype(float), folds, None)
     assert found.value == pytest.approx(0.9)
     assert 0.4 < found.low < 0.9 < found.high <= 1

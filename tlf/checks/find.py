@@ -31,6 +31,7 @@ from tlf.checks.probe import FOLDS, limited_threads, out_of_fold, together
 from tlf.components import Splits
 from tlf.data.decoding.libraries import decoders
 from tlf.data.embedded import EmbeddedSplits
+from tlf.data.listing.compact import Groups
 from tlf.data.splits import listed
 from tlf.errors import NotFiniteError
 from tlf.events import Prepared, Stored
@@ -110,10 +111,8 @@ def _key(embedded: EmbeddedSplits) -> EntryKey:
         "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         "tlf": engine(),
     }
-    if embedded.splits.groups:
-        depends["groups"] = sha256(
-            repr(sorted(embedded.splits.groups.items())).encode()
-        ).hexdigest()
+    if (groups := embedded.splits.train.groups) is not None:
+        depends["groups"] = sha256(repr([*groups]).encode()).hexdigest()
     images = sum(map(len, rows))
     return EntryKey("findings", f"findings of a check of {images} images", depends)
 
@@ -151,10 +150,11 @@ def _compared(
     of_group = np.arange(len(images))
     for group in groups:
         of_group[list(group.images)] = group.images[0]
-    if splits.groups:  # images of a patient or a camera, too, would teach a probe their label
-        known = [f"group {splits.groups[name]}" for name in splits.train.names]
-        alone = [f"image {number}" for number in range(len(splits.eval))]
-        of_group = together(of_group, [*known, *alone])
+    if splits.train.groups is not None:
+        # Images of a patient or a camera, too, would teach a probe their label.
+        known = Groups(splits.train.groups)
+        alone = len(known.names) + np.arange(len(splits.eval))
+        of_group = together(of_group, np.concatenate([known.numbers, alone]))
     if labels.ndim == 2:
         suspects, inseparable, notes = by_probes(embedded, images, labels, rows, of_group, _SEED)
     else:

@@ -2,7 +2,7 @@
 embeddings, trained on the other folds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -81,12 +81,12 @@ def deal_folds(
     return dealt[group]
 
 
-def together(files: "NDArray[np.int64]", groups: Sequence[str]) -> "NDArray[np.int64]":
+def together(files: "NDArray[np.int64]", groups: "NDArray[np.integer]") -> "NDArray[np.int64]":
     """The number of what hangs together by equal pictures and by groups (N,).
 
     Parameters:
         files: (N,), the same number for images of one picture.
-        groups: the group of each image.
+        groups: (N,), the same number for images of one group.
     """
     import numpy as np
     from scipy.sparse import coo_array

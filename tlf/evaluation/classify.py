@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tlf.errors import DataError, RunError, WeightsError, itemized
+from tlf.evaluation.groups import numbers
 from tlf.evaluation.images import Aligned
 from tlf.evaluation.models import Model
 from tlf.evaluation.views import ONE, Views
@@ -89,7 +90,8 @@ def _predicted(
     task, rows = TASKS[model.task], probabilities[: len(kept)]
     figures = torch.from_numpy(rows).float()  # as an app gets them
     limits = None if model.thresholds is None else torch.tensor(model.thresholds)
-    names = images.names
+    names, groups = images.names, images.images.groups
+    own = None if groups is None else [groups[images.positions[i]] for i in kept]
     return predicted_of(
         tuple(names[i] for i in kept),
         task.labels([images.labels[i] for i in kept], len(model.labels)).numpy(),
@@ -97,6 +99,7 @@ def _predicted(
         model.labels,
         task.predicted(figures, limits).numpy(),
         model.thresholds,
+        numbers(own, len(kept)),
     )
 
 

@@ -7,16 +7,16 @@ from os import PathLike
 from pathlib import Path
 
 from tlf.components import Split
-from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
+from tlf.data.inspection.readable import Inspection, ReadSubset, manifest, subset
 from tlf.errors import DataError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.doubts import doubt_about_eval, doubts
+from tlf.evaluation.groups import are_unknown, recorded_groups
 from tlf.evaluation.images import Source, align, source_of
 from tlf.evaluation.looks import Look, check_countable, command_of, count_look, now
 from tlf.evaluation.models import check_models, load, run_of, sha256_of
 from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
 from tlf.evaluation.seen import count_seen, seen_test_images
-from tlf.evaluation.summary import has_groups
 from tlf.evaluation.views import ONE, Views, read_views
 from tlf.inference.metadata import read_metadata
 from tlf.inference.model_files import recorded_eval_images
@@ -77,8 +77,8 @@ class Evaluated:
     doubts: tuple[str, ...] = ()
     """Why the figures may be too high, as the run has trained on images, or may have: one sentence
     each."""
-    grouped: bool = False
-    """Whether some of the images belong together, as the recipe of their run says."""
+    groups_unknown: bool = False
+    """Whether images belong together, as the recipe of the run says, and it is not known which."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -192,8 +192,7 @@ def _counted(
         run = run_of(Path(one.model))
         seen = look(model_sha256=sha256_of(Path(one.model)))
         looks = () if run is None else count_look(run, seen)
-        grouped = run is not None and has_groups(run)
-        counted.append(replace(one, looks=looks, shared=shared, grouped=grouped))
+        counted.append(replace(one, looks=looks, shared=shared))
     return counted
 
 
@@ -219,6 +218,7 @@ def evaluated_on(model: Path, source: Source, how: How) -> Evaluated:
         read=ReadSubset(source.found.images, found.positions),
         tta=_averaged(how.views, found.predicted, found.averaged),
         doubts=tuple(doubted),
+        groups_unknown=are_unknown(run, found.predicted.groups),
     )
 
 
@@ -249,6 +249,10 @@ def _recorded(model: Path, source: Source) -> Evaluated:
         predicted = read_predictions(files / "predictions.csv").with_thresholds(
             lambda: read_metadata(files / "head.safetensors").thresholds
         )
+    names = predicted.names
+    runs = [one for one in (source.run, run) if one is not None]
+    groups = recorded_groups(runs, names, lambda: _by_name(source, names))
+    predicted = replace(predicted, groups=groups)
     return Evaluated(
         model=str(model),
         data=source.title,
@@ -256,13 +260,19 @@ def _recorded(model: Path, source: Source) -> Evaluated:
         predicted=predicted,
         evaluation=predicted.evaluation(),
         recorded=True,
-        grouped=has_groups(run),
+        groups_unknown=are_unknown(run, groups),
         read=_reader_by_name(source, predicted.names),
     )
 
 
 def _reader_by_name(source: Source, names: Sequence[str]) -> Callable[[int], bytes] | None:
     """Reads the images that a run has evaluated, if they are still there."""
+    images = _by_name(source, names)
+    return None if images is None else images.read
+
+
+def _by_name(source: Source, names: Sequence[str]) -> Split | None:
+    """The images that a run has evaluated, if they are still there."""
     try:
         found = source.found
     except DataError:
@@ -270,7 +280,7 @@ def _reader_by_name(source: Source, names: Sequence[str]) -> Callable[[int], byt
     position = {name: i for i, name in enumerate(found.images.names)}
     if any(name not in position for name in names):
         return None
-    return ReadSubset(found.images, [position[name] for name in names])
+    return subset(found.images, [position[name] for name in names])
 
 
 def _averaged(views: Views, plain: AnyPredicted, averaged: AnyPredicted | None) -> Averaged | None:

@@ -14,6 +14,7 @@ from tlf.data.listing.compact import Numbers, alike, chosen
 from tlf.data.listing.printable_names import printable_names
 from tlf.data.splits import listed
 from tlf.errors import DataError, RecipeError, RunError
+from tlf.evaluation.groups import group_of, with_groups
 from tlf.evaluation.models import run_of
 from tlf.plugins.attribution import AttributedRead, blame
 from tlf.plugins.loading import Plugins, load_plugins
@@ -88,9 +89,8 @@ def source_of(
     run = run_of(model)
     if data is not None:
         name = "-".join(filter(None, [_name(Path(data)), _plain(split)]))
-        return Source(
-            _titled(str(data), split), name, lambda: _labelled(_table(data, run), overrides, split)
-        )
+        title = _titled(str(data), split)
+        return Source(title, name, lambda: _labelled(_table(data, run), overrides, split, run))
     if run is not None and split not in (None, *OWN_SPLITS):
         return _other_split(run, overrides, split)
     if run is not None:
@@ -121,7 +121,8 @@ def _other_split(run: Path, overrides: Sequence[str], split: str) -> Source:
     plan = read_plan(run / "recipe.toml", overrides)
     data, title = plan.recipe.data, _title(split, run, overrides)
     if data.test is None or split not in ("test", data.test):
-        return Source(title, _plain(split), lambda: _one_split(data, plan.plugins, split))
+        one = replace(data, group=None), plan.plugins, split, data.group
+        return Source(title, _plain(split), lambda: _one_split(*one))
     splits = cache(lambda: find_splits(plan))
 
     def find() -> Labelled:
@@ -201,8 +202,10 @@ def _columns(run: Path | None) -> dict[str, Any]:
     return {key: own[key] for key in _COLUMNS if key in own} if own.get("kind") == "csv" else {}
 
 
-def _labelled(table: dict[str, Any], overrides: Sequence[str], split: str | None) -> Labelled:
-    """The images of a dataset that is named by its options alone."""
+def _labelled(
+    table: dict[str, Any], overrides: Sequence[str], split: str | None, run: Path | None = None
+) -> Labelled:
+    """The images of a dataset that is named by its options alone. ``run``: of the model."""
     content, problems = override({"data": table}, overrides)
     if problems:
         raise RecipeError(problems, "data")
@@ -211,13 +214,15 @@ def _labelled(table: dict[str, Any], overrides: Sequence[str], split: str | None
     data = reader.table(Data, content["data"], "data")
     if reader.problems or not isinstance(data, Data):
         raise RecipeError([str(problem) for problem in reader.problems], "data")
-    return _one_split(data, plugins, split)
+    return _one_split(data, plugins, split, None if run is None else group_of(run))
 
 
-def _one_split(data: Data, plugins: Plugins, split: str | None) -> Labelled:
-    """The images of one split of a dataset, under names that any terminal can show."""
+def _one_split(data: Data, plugins: Plugins, split: str | None, group: str | None) -> Labelled:
+    """The images of one split of a dataset, under names that any terminal can show. ``group``: how
+    a run finds those that belong together.
+    """
     offer = plugins.catalogue.offer(data.dataset)
-    found = _found(data.dataset, offer, split)
+    found = with_groups(_found(data.dataset, offer, split), data.group, group)
     if offer.plugin.name != "tlf":
         images = replace(found.images, read=AttributedRead(found.images.read, offer))
         found = replace(found, images=images)

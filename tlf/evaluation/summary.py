@@ -1,30 +1,18 @@
 """What a model is worth, in lines of text: what ``tlf evaluate`` prints."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from tlf.evaluation.groups import UNKNOWN
 from tlf.evaluation.looks import sentences
 from tlf.evaluation.same_bytes import sentence
-from tlf.recipe.files import read_table
 
 if TYPE_CHECKING:
     from tlf.evaluation.evaluate import Evaluated
 
 MOST_NAMED = 10
 """So many classes are named at most."""
-
-GROUPED = (
-    "Images of one group (data.group) count as different ones: intervals are too narrow where they "
-    "are right or wrong together."
-)
-"""A caution about images that belong together."""
-
-
-def has_groups(run: Path) -> bool:
-    """Whether the recipe of a run says which images belong together."""
-    return "group" in read_table(run / "recipe.toml").get("data", {})
 
 
 def result_lines(evaluated: "Evaluated") -> Iterator[str]:
@@ -57,8 +45,8 @@ def cautions(evaluated: "Evaluated") -> Iterator[str]:
     yield from (f"{text}." for text in sentences(evaluated.looks))
     if shared := sentence(evaluated.shared, evaluated.evaluation.images):
         yield f"{shared}."
-    if evaluated.grouped:
-        yield GROUPED
+    if evaluated.groups_unknown:
+        yield UNKNOWN
 
 
 def left_out(evaluated: "Evaluated") -> Iterator[str]:

@@ -12,6 +12,7 @@ from tlf.errors import DataError
 from tlf.metrics.class_counts import Confusions, defined_mean
 from tlf.metrics.evaluation import check
 from tlf.metrics.figures import Figure
+from tlf.metrics.groups import FEWEST, count, sign_test, sums
 from tlf.metrics.predicted import Predicted
 from tlf.metrics.resampling import LEVEL, RESAMPLES, figures, resampled
 from tlf.runtime.text import printable
@@ -38,12 +39,18 @@ class Comparison:
     """Images that only the second model gets right."""
     p_value: float
     """Of McNemar's exact test: how probable so unequal numbers of such images are, or more unequal
-    ones, if both models are equally good.
+    ones, if both models are equally good. Images of a group change sides together.
     """
     images_needed: int | None
     """About how many images would tell the models apart (80 % power), if the second model really is
-    better or worse by so much. None where they can be told apart, or top-1 is equal.
+    better or worse by so much. None where they can be told apart, top-1 is equal, or images are in
+    groups.
     """
+    groups: int | None = None
+    """How many groups the images are in, which are drawn and compared whole; None: that is not
+    known."""
+    groups_needed: int | None = None
+    """About how many groups would tell, likewise; None where their number is not known."""
 
     def lines(self, first: str, second: str, decimals: int = 2) -> Iterator[str]:
         """The comparison as text. ``first`` and ``second``: what the models are called;
@@ -63,7 +70,8 @@ def compare(
     one: Predicted, other: Predicted, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Comparison:
     """Compare two models on the same images, which are matched by name; their order, and that of
-    the classes, may differ. A name and its escaped form in a table are the same.
+    the classes, may differ. A name and its escaped form in a table are the same. The groups are
+    those of the first model's images.
 
     Raises:
         DataError: images, labels or classes are not the same, or a probability is no number.
@@ -74,7 +82,13 @@ def compare(
     right, other_right = one.predicted == one.labels, other.predicted == other.labels
     first, second = right & ~other_right, other_right & ~right
     top1, macro_f1 = _differences(one, other, resamples, seed)
-    p_value = mcnemar(int(first.sum()), int(second.sum()))
+    p_value = p_of(first, second, one.groups)
+    told = p_value < 1 - LEVEL
+    images = groups = None
+    if not told and one.groups is None:
+        images = images_needed(int(first.sum()), int(second.sum()), len(one))
+    elif not told and one.groups is not None:
+        groups = groups_needed(first, second, one.groups)
     return Comparison(
         images=len(one),
         top1=top1,
@@ -82,9 +96,9 @@ def compare(
         only_first=tuple(one.names[image] for image in np.flatnonzero(first).tolist()),
         only_second=tuple(one.names[image] for image in np.flatnonzero(second).tolist()),
         p_value=p_value,
-        images_needed=None
-        if p_value < 1 - LEVEL
-        else images_needed(int(first.sum()), int(second.sum()), len(one)),
+        images_needed=images,
+        groups=count(one.groups),
+        groups_needed=groups,
     )
 
 
@@ -144,13 +158,34 @@ def _differences(
 
     def at(weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
         first, second = pairs.counts(weights)
-        top1 = (second.right.sum(1) - first.right.sum(1)) / len(one)
+        top1 = (second.right.sum(1) - first.right.sum(1)) / weights.sum(1)
         return np.stack([top1, defined_mean(second.f1) - defined_mean(first.f1)])
 
     values = at(np.ones((1, len(one))))
-    drawn = np.concatenate([at(w) for w in resampled(len(one), resamples, seed)], axis=1)
-    top1, macro_f1 = figures(values[:, 0], drawn, least=-1)
+    groups = None if one.groups is None else one.groups[pairs.order]
+    weights = resampled(len(one), resamples, seed, groups)
+    drawn = np.concatenate([at(w) for w in weights], axis=1)
+    top1, macro_f1 = figures(values[:, 0], drawn, least=-1, groups=count(groups))
     return top1, macro_f1
+
+
+def p_of(
+    first: "NDArray[np.bool_]", second: "NDArray[np.bool_]", groups: "NDArray[np.integer] | None"
+) -> float:
+    """Of McNemar's exact test. ``first``, ``second``: (N,), images that only one model gets
+    right.
+    """
+    if groups is None:
+        return mcnemar(int(first.sum()), int(second.sum()))
+    return sign_test(_more_of(first, second, groups))
+
+
+def _more_of(
+    first: "NDArray[np.bool_]", second: "NDArray[np.bool_]", groups: "NDArray[np.integer]"
+) -> "NDArray[np.int64]":
+    """How many more images of each group the second model gets right (G,)."""
+    more: NDArray[np.int64] = sums(second.astype(np.int64) - first, groups)
+    return more
 
 
 def mcnemar(first: int, second: int) -> float:
@@ -164,11 +199,29 @@ def images_needed(first: int, second: int, images: int) -> int | None:
     """How many images would show a difference as large as that of ``images`` images, at the 5 %
     level with a power of 80 % (Miettinen, 1968). None where there is no difference.
     """
+    return _needed((second - first) / images, (second + first) / images, images)
+
+
+def groups_needed(
+    first: "NDArray[np.bool_]", second: "NDArray[np.bool_]", groups: "NDArray[np.integer]"
+) -> int | None:
+    """The same of groups like these: each counts by how many more of its images the second model
+    gets right.
+    """
+    more = _more_of(first, second, groups)
+    if len(more) < FEWEST:
+        return None
+    return _needed(float(more.mean()), float((more**2).mean()), len(more))
+
+
+def _needed(difference: float, square: float, count: int) -> int | None:
+    """How many draws would tell. ``difference``: the mean of ``count`` of them; ``square``: that of
+    their squares.
+    """
     from scipy.stats import norm
 
-    difference, unequal = (second - first) / images, (second + first) / images
     if not difference:
         return None
     level, power = norm.ppf((1 + LEVEL) / 2), norm.ppf(POWER)
-    root = float(level * sqrt(unequal) + power * sqrt(unequal - difference**2))
-    return max(ceil((root / difference) ** 2), images + 1)
+    root = float(level * sqrt(square) + power * sqrt(max(0.0, square - difference**2)))
+    return max(ceil((root / difference) ** 2), count + 1)

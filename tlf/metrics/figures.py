@@ -84,6 +84,9 @@ class Evaluation:
     """Of the bootstrap that the intervals are from."""
     seed: int = 0
     """Of the bootstrap."""
+    groups: int | None = None
+    """How many groups the images are in, which the bootstrap draws; None: it draws images, as
+    groups are not known."""
 
     counted: ClassVar[str] = "image"
     """What has a class."""

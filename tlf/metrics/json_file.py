@@ -1,12 +1,15 @@
 """The content of evaluation.json."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlf.metrics.figures import Evaluation
 from tlf.metrics.resampling import LEVEL
+
+if TYPE_CHECKING:
+    from tlf.metrics.multi_label.figures import AnyEvaluation
 
 FORMAT = 1
 """It rises where a reader of the file has to change. Keys may be added without."""
@@ -25,7 +28,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "format": FORMAT,
         "images": evaluation.images,
         "classes": list(evaluation.classes),
-        "intervals": intervals(evaluation.resamples, evaluation.seed),
+        "intervals": intervals(evaluation),
         "headline": {name: asdict(figure) for name, figure in evaluation.headline.items()},
         "majority": {"class": evaluation.majority_class, "top1": evaluation.majority},
         "per_class": [
@@ -45,11 +48,13 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def intervals(resamples: int, seed: int) -> dict[str, Any]:
+def intervals(evaluation: "AnyEvaluation") -> dict[str, Any]:
     """How the intervals were found."""
+    over = "images" if evaluation.groups is None else "groups of images"
     return {
         "level": LEVEL,
-        "method": "bootstrap over images, percentiles",
-        "resamples": resamples,
-        "seed": seed,
+        "method": f"bootstrap over {over}, percentiles",
+        "resamples": evaluation.resamples,
+        "seed": evaluation.seed,
+        "groups": evaluation.groups,
     }

@@ -28,6 +28,8 @@ class Predicted:
     """(N, K)."""
     classes: tuple[str, ...]
     """Class names in the order of the columns."""
+    groups: "NDArray[np.integer] | None" = None
+    """(N,): the same number for images that belong together; None: that is not known."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -89,15 +91,17 @@ def predicted_of(
     classes: tuple[str, ...],
     said: "NDArray[Any]",
     thresholds: tuple[float, ...] | None,
+    groups: "NDArray[np.integer] | None" = None,
 ) -> "AnyPredicted":
     """Labels that are the index of a class (N,), or marks (N, K), with what a model made of them.
 
-    ``said``: what it predicts, in the same form; ``thresholds``: of each class, of marks.
+    ``said``: what it predicts, in the same form; ``thresholds``: of each class, of marks;
+    ``groups``: (N,), the number of each image's group, where that is known.
     """
     if labels.ndim == 1:
-        return Predicted(names, labels.astype("int64"), probabilities, classes)
+        return Predicted(names, labels.astype("int64"), probabilities, classes, groups)
     marks, given = labels.astype("bool"), said.astype("bool")
-    return MultiLabelPredicted(names, marks, probabilities, classes, given, thresholds)
+    return MultiLabelPredicted(names, marks, probabilities, classes, given, thresholds, groups)
 
 
 AnyPredicted = Predicted | MultiLabelPredicted

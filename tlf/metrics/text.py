@@ -1,9 +1,11 @@
 """An evaluation and a comparison as lines of text, at most 80 cells wide."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, TypeVar
 
 from tlf.metrics.figures import ClassFigures, Evaluation, Figure
+from tlf.metrics.groups import FEWEST
 from tlf.metrics.multi_label.figures import MultiLabelClassFigures
 from tlf.metrics.resampling import LEVEL
 from tlf.runtime.text import printable, shortened
@@ -50,11 +52,15 @@ NAME = 24
 def lines(evaluation: Evaluation) -> Iterator[str]:
     """The headline figures with their intervals, the most confused classes, the worst classes."""
     yield from headline_lines(evaluation.headline, TITLES)
+    yield from groups_lines(evaluation.groups)
     always = shortened(printable(evaluation.majority_class), NAME)
     yield f"{'baseline':17} {evaluation.majority:>9.2%}   top-1 of always saying {always!r}"
     if evaluation.headline["top1"].value == 1:
-        least = ((1 - LEVEL) / 2) ** (1 / evaluation.images)  # Clopper and Pearson, 1934
-        shown = f"{evaluation.images:,} images show only that top-1 is at least {least:.2%}"
+        draws, what = evaluation.images, "images"
+        if evaluation.groups is not None:
+            draws, what = evaluation.groups, "groups of images"
+        least = ((1 - LEVEL) / 2) ** (1 / draws)  # Clopper and Pearson, 1934
+        shown = f"{draws:,} {what} show only that top-1 is at least {least:.2%}"
         yield f"No image is wrong. {shown}."
     yield from _confused(evaluation)
     yield from class_lines(
@@ -65,6 +71,26 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
             "recall": lambda one: one.recall,
         },
     )
+
+
+def groups_lines(groups: int | None) -> Iterator[str]:
+    """What intervals are about, where images are in groups."""
+    if groups is not None:
+        yield from wrap(groups_sentence(groups), 80)
+
+
+def groups_sentence(groups: int) -> str:
+    """What so many groups of images mean for intervals.
+
+    >>> groups_sentence(24)
+    'The images are in 24 groups (data.group): intervals are about other groups like these.'
+    >>> groups_sentence(1)
+    'The images are in 1 group (data.group): there is no interval, which takes at least 5.'
+    """
+    told = f"The images are in {groups:,} group{'' if groups == 1 else 's'} (data.group)"
+    if groups < FEWEST:
+        return f"{told}: there is no interval, which takes at least {FEWEST}."
+    return f"{told}: intervals are about other groups like these."
 
 
 def headline_lines(headline: Mapping[str, Figure], titles: Mapping[str, str]) -> Iterator[str]:
@@ -109,13 +135,25 @@ def only_lines(title: str, models: Sequence[str], comparison: "AnyComparison") -
 def verdict(comparison: "Comparison", first: str, second: str) -> str:
     """Whether the models can be told apart, by McNemar's exact test of top-1."""
     test = f"McNemar's p = {comparison.p_value:.2g}"
+    if comparison.groups is not None:
+        if comparison.groups < FEWEST:
+            return no_verdict(comparison.groups)
+        test += f" over {comparison.groups:,} groups"
     if comparison.distinguishable:
         better = first if len(comparison.only_first) > len(comparison.only_second) else second
         return f"{shortened(printable(better), 35)} is better ({test})"
-    if comparison.images_needed is None:
+    needed, what = comparison.images_needed, "images"
+    if needed is None:
+        needed, what = comparison.groups_needed, "groups"
+    if needed is None:
         return f"not distinguishable ({test})"
-    needed = float(f"{comparison.images_needed:.2g}")
-    return f"not distinguishable ({test}); about {needed:,.0f} images would tell"
+    return f"not distinguishable ({test}); about {float(f'{needed:.2g}'):,.0f} {what} would tell"
+
+
+def no_verdict(groups: int) -> str:
+    """What is said instead of a verdict from so few groups."""
+    many = "" if groups == 1 else "s"
+    return f"no verdict from {groups} group{many} of images; it takes at least {FEWEST}"
 
 
 def _confused(evaluation: Evaluation) -> Iterator[str]:

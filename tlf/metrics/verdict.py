@@ -19,6 +19,10 @@ def verdict(first: str, second: str, found: Difference, unit: str = "seeds") -> 
     'no verdict from 3 seeds; it takes at least 5'
     >>> verdict("A", "B", Difference(0.2, 0.1, 0.3, images=2, draws=5))
     'no verdict from 2 images; it takes at least 5'
+    >>> verdict("A", "B", Difference(0.01, -0.02, 0.04, 400, 10, groups=40, groups_needed=321))
+    'not distinguishable; about 320 groups of images would tell'
+    >>> verdict("A", "B", Difference(0.2, -1.0, 1.0, images=400, draws=5, groups=3))
+    'no verdict from 3 groups of images; it takes at least 5'
 
     Parameters:
         first: the name of the first candidate.
@@ -26,8 +30,9 @@ def verdict(first: str, second: str, found: Difference, unit: str = "seeds") -> 
         found: the comparison.
         unit: what was drawn: seeds, splits or folds.
     """
-    for count, what in ((found.draws, unit), (found.images, "images")):
-        if count < CLAIM_FROM:
+    counts = {unit: found.draws, "images": found.images, "groups of images": found.groups}
+    for what, count in counts.items():
+        if count is not None and count < CLAIM_FROM:
             return f"no verdict from {count} {what}; it takes at least {CLAIM_FROM}"
     if found.better:
         better, sign = (second, 1) if found.better > 0 else (first, -1)
@@ -40,11 +45,13 @@ def verdict(first: str, second: str, found: Difference, unit: str = "seeds") -> 
 
 
 def _needed(found: Difference, unit: str) -> str:
-    """How many more seeds or images would tell."""
+    """How many more seeds, images or groups would tell."""
     if found.draws_needed is not None:
         return f"; about {_about(found.draws_needed)} {unit} would tell"
     if found.images_needed is not None:
         return f"; about {_about(found.images_needed)} images would tell"
+    if found.groups_needed is not None:
+        return f"; about {_about(found.groups_needed)} groups of images would tell"
     return ""
 
 

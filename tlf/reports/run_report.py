@@ -7,12 +7,13 @@ from os import PathLike
 from pathlib import Path
 
 from tlf.errors import RunError, TlfError, in_shell
+from tlf.evaluation.groups import UNKNOWN, are_unknown, stored_groups
 from tlf.evaluation.looks import read_looks, sentences
-from tlf.evaluation.summary import GROUPED, has_groups
 from tlf.events import Notice, Prepared, Stored
 from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import read_metadata
 from tlf.inference.predictions import read_predictions
+from tlf.metrics.predicted import AnyPredicted
 from tlf.reports.plots.background import drawn_in_background
 from tlf.reports.plots.write import write_plots
 from tlf.reports.ranking import shown_first
@@ -130,18 +131,22 @@ def read_report(folder: Path, record: RunRecord) -> AnyReport:
     predicted = read_predictions(folder / "predictions.csv").with_thresholds(
         lambda: None if calibrated is None else calibrated.thresholds
     )
+    predicted = replace(predicted, groups=stored_groups(folder, predicted.names))
     return replace(
         report_of(folder.name, predicted, predicted.evaluation()),
         run=record,
         calibrated=calibrated,
-        cautions=_cautions(folder, record),
+        cautions=_cautions(folder, record, predicted),
         missing=unknown,
     )
 
 
-def _cautions(folder: Path, record: RunRecord) -> tuple[str, ...]:
+def _cautions(folder: Path, record: RunRecord, predicted: AnyPredicted) -> tuple[str, ...]:
     """What somebody should know who quotes the figures of a run."""
-    return (*([GROUPED] if has_groups(folder) else []), *_looked(folder, record))
+    looked = _looked(folder, record)
+    if are_unknown(folder, predicted.groups):
+        return (f"{UNKNOWN} This finds it out: tlf evaluate {in_shell(folder)}", *looked)
+    return looked
 
 
 def _looked(folder: Path, record: RunRecord) -> tuple[str, ...]:

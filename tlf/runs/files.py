@@ -15,6 +15,7 @@ from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import Metadata, as_json
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
+from tlf.inference.tables.groups import write_groups
 from tlf.inference.train_images import FILE, TrainImages, save_train_images
 from tlf.recipe.files import dump
 from tlf.recipe.tables import table
@@ -35,8 +36,9 @@ from tlf.training.state import State
 
 
 def write_beginning(folder: Path, job: Job) -> None:
-    """Write provenance.json and the resolved recipe."""
+    """Write provenance.json, the groups of the eval images and the resolved recipe."""
     if job.accelerator.is_main_process:
+        _write_groups(folder, job)
         _write_provenance(folder, provenance(job))
         # Last: a folder that has this file holds a run that can be resumed.
         write_recipe(folder, job)
@@ -46,8 +48,16 @@ def write_chapter(folder: Path, job: Job, epochs: int, changes: Changes) -> None
     """Write the changes that a run is resumed with, after so many epochs, and the new recipe."""
     if job.accelerator.is_main_process:
         # Last: a run that is killed between the two is resumed with --changed once more.
+        _write_groups(folder, job)
         write_recipe(folder, job)
         _write_provenance(folder, next_chapter(changes, job, epochs))
+
+
+def _write_groups(folder: Path, job: Job) -> None:
+    """Write which eval images belong together, as the recipe says: figures of them need it."""
+    evaluated = job.splits.eval
+    if evaluated.groups is not None:
+        write_groups(folder, evaluated.names, evaluated.groups)
 
 
 def _write_provenance(folder: Path, content: Mapping[str, Any]) -> None:

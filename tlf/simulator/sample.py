@@ -11,6 +11,7 @@ from tlf.components import Split, Splits
 from tlf.data.inspection.inspect import Events, inspect_split
 from tlf.data.inspection.readable import ReadSubset
 from tlf.data.inspection.white import find_white
+from tlf.data.listing.compact import chosen
 from tlf.data.loading import Pixels, decoded_pixels, order
 from tlf.data.transforms import load
 from tlf.errors import DataError
@@ -118,7 +119,8 @@ def in_turn(
 
 def _subset(split: Split, indices: Sequence[int]) -> Split:
     names, labels = ([each[i] for i in indices] for each in (split.names, split.labels))
-    return Split(names, labels, ReadSubset(split, indices))
+    groups = None if split.groups is None else chosen(split.groups, indices)
+    return Split(names, labels, ReadSubset(split, indices), groups=groups)
 
 
 def _white(job: Job, few: Splits) -> Generator[Events, None, tuple[int, list[str]]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlf.metrics.figures import Figure
+from tlf.metrics.groups import FEWEST
 from tlf.metrics.resampling import LEVEL
 from tlf.reports.plots.plot import FIRST, MUTED, SECOND, Plot, Table, number, percent_tick
 from tlf.runtime.text import printable
@@ -40,9 +41,12 @@ def accuracy_of(found: "Difference") -> Figure:
     """The accuracy of a candidate, of its difference from one that is never right.
 
     Where all images are classified correctly, or none is, nothing varies. The limit is then that of
-    Clopper and Pearson (1934) for so many images.
+    Clopper and Pearson (1934) for so many images, or groups of them where these are known. Too few
+    groups say nothing about others: the interval is from 0 to 1.
     """
-    doubt = 1 - ((1 - LEVEL) / 2) ** (1 / found.images)
+    if found.groups is not None and found.groups < FEWEST:
+        return Figure(found.value, 0.0, 1.0)
+    doubt = 1 - ((1 - LEVEL) / 2) ** (1 / (found.groups or found.images))
     low = 1 - doubt if found.value == 1 else max(0.0, found.low)
     high = doubt if found.value == 0 else found.high
     return Figure(found.value, low, high)

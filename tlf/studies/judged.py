@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlf.checks.probe import FOLDS, deal_folds, together
 from tlf.components import Split
+from tlf.data.listing.compact import Groups
 from tlf.errors import DataError
 from tlf.metrics.figures import Figure
+from tlf.metrics.groups import count
 from tlf.metrics.paired import over_splits
+from tlf.metrics.text import groups_sentence
 from tlf.studies.accuracy import accuracy_of
 from tlf.tasks import DEFAULT, TASKS, Task
 from tlf.training.job import Job
@@ -44,11 +46,18 @@ class Judged:
     """(repeats, N)."""
     left_out: Mapping[str, int]
     """Class with too few images → its different images."""
+    groups: "Integers | None" = None
+    """(N,): the same number for images that belong together; None: that is not known."""
 
     @property
     def counts(self) -> list[int]:
         """How many images have each class."""
         return [int(self.task.having(self.labels, k).sum()) for k in range(len(self.classes))]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What intervals are about, where images are in groups."""
+        return () if self.groups is None else (groups_sentence(count(self.groups)).rstrip("."),)
 
 
 def judged_images(
@@ -63,7 +72,8 @@ def judged_images(
 
     Parameters:
         labels: of the train split.
-        groups: (N,), the number of a group that has to be in one fold: equal files.
+        groups: (N,), the number of a group that has to be in one fold: equal files, and images of
+            one ``data.group``.
         classes: the names of the classes.
         seed: what the folds are drawn from.
         repeats: so many times the images are dealt to folds.
@@ -114,6 +124,19 @@ def _dealt(
     return strata, np.stack([deal_folds(order, groups, seed + number) for number in range(repeats)])
 
 
+def judged_split(
+    split: Split, classes: Sequence[str], seed: int, repeats: int, task: Task
+) -> Judged:
+    """The same of a split, whose equal files are dealt together, and images of one group.
+
+    Raises:
+        DataError: fewer than two classes have enough images.
+    """
+    files = equal_files(split)
+    judged = judged_images(split.labels, files, classes, seed, repeats, task)
+    return judged if split.groups is None else replace(judged, groups=files[judged.images])
+
+
 @dataclass(frozen=True)
 class StudyImages:
     """The train images of a study."""
@@ -130,32 +153,34 @@ def study_images(job: Job, repeats: int) -> StudyImages:
     Raises:
         DataError: there are too few.
     """
-    train = job.splits.train
-    files = equal_files(train, job.splits.groups)
-    judged = judged_images(
-        train.labels, files, job.splits.classes, job.recipe.seed, repeats, job.task
-    )
-    notes = [*job.splits.notes]
-    for name, count in judged.left_out.items():
+    train, recipe = job.splits.train, job.recipe
+    judged = judged_split(train, job.splits.classes, recipe.seed, repeats, job.task)
+    notes = [*job.splits.notes, *judged.notes]
+    for name, number in judged.left_out.items():
         notes.append(
-            f"class {name!r} was left out: it has {count} of the {FOLDS} different train images "
+            f"class {name!r} was left out: it has {number} of the {FOLDS} different train images "
             "that folds need"
         )
     return StudyImages(judged, job.manifests["train"], tuple(notes))
 
 
-def equal_files(split: Split, groups: Mapping[str, str] = MappingProxyType({})) -> "Integers":
+def equal_files(split: Split) -> "Integers":
     """A number for each image (N,): the same for images with the same bytes, and for images of one
-    group. ``groups``: image → its group; empty where there are none.
+    group.
     """
     first: dict[bytes, int] = {}
     digests = (sha256(split.read(index)).digest() for index in range(len(split)))
     files = np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
-    return together(files, [groups[name] for name in split.names]) if groups else files
+    if split.groups is None:
+        return files
+    return together(files, np.asarray(Groups(split.groups).numbers))
 
 
 def held_out_accuracy(
-    right: "NDArray[np.float64]", folds: "Integers", images: int | None = None
+    right: "NDArray[np.float64]",
+    folds: "Integers",
+    groups: "Integers | None",
+    images: int | None = None,
 ) -> Figure:
     """How often probes were right, or another main metric. Its interval is that of the difference
     from never.
@@ -164,7 +189,8 @@ def held_out_accuracy(
         right: (repeats, N), what each image counts: whether it was classified correctly, for
             example.
         folds: (repeats, N), the fold that held each image out.
+        groups: (N,), the group of each image, where that is known.
         images: how many say it, where all are right or none is; None: N.
     """
-    found = over_splits(np.zeros_like(right), right, folds)
+    found = over_splits(np.zeros_like(right), right, folds, groups)
     return accuracy_of(found if images is None else replace(found, images=images))

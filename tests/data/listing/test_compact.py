@@ -8,7 +8,7 @@ import pytest
 
 from tlf.components import Split, Splits
 from tlf.data.inspection.readable import ReadSubset, subset
-from tlf.data.listing.compact import Names, Numbers, alike, chosen
+from tlf.data.listing.compact import Groups, Names, Numbers, alike, chosen
 from tlf.data.listing.printable_names import with_printable_names
 from tlf.data.splits import file_splits
 
@@ -16,7 +16,8 @@ ODD = ("", "a", "Ω/蚁 🐜.png", "caf\udce9.jpg", " b ", "a")
 
 
 @pytest.mark.parametrize(
-    ("compact", "plain", "other"), [(Names(ODD), ODD, "z"), (Numbers(range(6)), (*range(6),), 9)]
+    ("compact", "plain", "other"),
+    [(Names(ODD), ODD, "z"), (Numbers(range(6)), (*range(6),), 9), (Groups(ODD), ODD, "z")],
 )
 def test_it_is_what_a_tuple_would_be(compact, plain, other):
     assert [*compact] == [*plain] == [compact[i] for i in range(6)]
@@ -87,3 +88,16 @@ def test_a_split_of_many_images_takes_little_memory():
     assert isinstance(left.read, ReadSubset)
     assert left.names[5] == splits.train.names[10]
     assert now < 45 * count // 2
+
+
+def test_groups_are_numbers_and_each_name_once():
+    groups = Groups(f"patient {n // 4}" for n in range(20_000))
+    assert groups.numbers[:9] == (0, 0, 0, 0, 1, 1, 1, 1, 2)
+    assert len(groups.names) == 5_000
+    assert chosen(groups, range(4, 12)).numbers == (0, 0, 0, 0, 1, 1, 1, 1)
+    names = Names(f"{n:020}" for n in range(20_000))
+    split = Split(names, Numbers([0] * 20_000), str.encode, groups=groups)
+    left, now, peak = memory_of(lambda: subset(split, range(0, 20_000, 2)))
+    assert left.groups[3] == "patient 1"
+    assert now < 60 * 10_000
+    assert peak < 150 * 10_000

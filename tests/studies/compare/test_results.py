@@ -1,11 +1,15 @@
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from tlf.components import Split, Splits
 from tlf.errors import DataError
 from tlf.metrics.paired import over_seeds, over_splits
+from tlf.studies.compare.candidates import _same_groups, groups_of
 from tlf.studies.compare.results import Results, check_same_images_judged, read_results
 
 LABELS = dict.fromkeys("abcdefghij", "ant")
@@ -79,3 +83,37 @@ def test_seeds_of_a_fold_are_one_result(tmp_path):
     assert other.better_than(one).draws == 5
     plain = [Results(tmp_path, LABELS, each.per_image) for each in (one, other)]
     assert plain[1].better_than(plain[0]) == over_seeds(one.per_image, other.per_image)
+
+
+def test_groups_are_those_of_the_images_by_name(tmp_path):
+    names = [f"{number:02}" for number in range(20)]
+    groups = {name: f"p{number % 7}" for number, name in enumerate(names)}
+    random = np.random.default_rng(0)
+    runs = [
+        write(tmp_path / f"{seed}", zip(names[::-1], random.random(20) < 0.7, strict=True))
+        for seed in range(5)
+    ]
+    found, plain = read_results({None: runs}, groups), read_results({None: runs})
+    assert [*found.groups] == [number % 7 for number in range(20)]
+    never = np.zeros_like(found.per_image)
+    told = found.better_than(replace(found, per_image=never))
+    assert told == over_seeds(never, found.per_image, found.groups)
+    assert (told.groups, plain.groups) == (7, None)
+    folds = np.arange(20) % 7 % 5
+    dealt = replace(found, folds=folds)
+    mean = found.per_image.mean(0, keepdims=True)
+    assert dealt.better_than(replace(dealt, per_image=never)) == over_splits(
+        never[:1], mean, folds[None], found.groups
+    )
+
+
+def test_recipes_have_the_same_groups_or_none():
+    def plan(*groups):
+        split = Split(("a", "b"), (0, 1), str.encode, groups=groups or None)
+        return SimpleNamespace(splits=Splits(split, split, ("x", "y")))
+
+    assert groups_of(plan("p", "q")) == {"a": "p", "b": "q"}
+    assert groups_of(plan("p", "q"), plan()) is None
+    assert _same_groups(plan("p", "q"), plan("p", "q"))
+    assert _same_groups(plan("p", "q"), plan())
+    assert not _same_groups(plan("p", "q"), plan("p", "p"))

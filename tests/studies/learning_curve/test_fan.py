@@ -128,3 +128,16 @@ def test_the_fan_covers_the_truth_at_the_nominal_rate(images, hard, luck):
 
 def covers(spread, value):
     return spread.low <= value <= spread.high
+
+
+def test_images_of_a_group_are_drawn_together():
+    """Copies of an image in one group say no more than the image alone."""
+    random = np.random.default_rng(3)
+    right, folds = experiment(random, 60, np.array([0.5, 0.4, 0.33, 0.27, 0.22, 0.18]), hard=0.5)
+    alone = fan_of(SIZES, right, folds, 0).forecasts[0].accuracy
+    copies, many = np.repeat(right, 6, axis=2), np.repeat(folds, 6, axis=1)
+    groups = np.repeat(np.arange(60), 6)
+    grouped, images = (fan_of(SIZES, copies, many, 0, each).forecasts[0].accuracy
+                       for each in (groups, None))  # fmt: skip
+    assert (grouped.low, grouped.high) == pytest.approx((alone.low, alone.high))
+    assert images.high - images.low < 0.7 * (grouped.high - grouped.low)

@@ -7,7 +7,7 @@ import pytest
 from small import TWO_PHASES, write_recipe
 from tlf.errors import DataError, RecipeError, RunError
 from tlf.events import Notice, Prepared, Stored
-from tlf.studies.judged import equal_files
+from tlf.studies.judged import judged_split
 from tlf.studies.learning_rate import lr as module
 from tlf.studies.learning_rate import range_test
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
@@ -56,11 +56,11 @@ def test_a_small_class_trains_and_does_not_judge(recipe, images, tmp_path, monke
     """It is told once, and images are dealt once, for two phases that train the head."""
     dealt = []
 
-    def files(split, groups):
+    def judged(split, *given):
         dealt.append(split)
-        return equal_files(split, groups)
+        return judged_split(split, *given)
 
-    monkeypatch.setattr(module, "equal_files", files)
+    monkeypatch.setattr(module, "judged_split", judged)
     root = shutil.copytree(images, tmp_path / "images")
     for split in ("train", "val"):
         (root / split / "lone").mkdir()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tlf.components import Split, Splits
+from tlf.data.listing.compact import Groups
 from tlf.errors import DataError
 from tlf.tasks.single_label import SingleLabel
 from tlf.training.calibration.held_out import folds, hold_out_of_training
@@ -53,15 +54,32 @@ def test_classes_of_one_image_keep_it(recipe):
 
 def test_groups_are_whole_where_the_recipe_has_some(recipe):
     of = {name: f"p{number % 8}" for number, name in enumerate(MANY.train.names)}
-    grouped = replace(MANY, groups=of)
+    train = replace(MANY.train, groups=Groups(of.values()))
+    grouped = replace(MANY, train=train)
     indices, _ = hold_out_of_training(grouped, replace(recipe, calibration=0.25))
     inside = {of[MANY.train.names[index]] for index in indices}
     assert indices == {i for i, name in enumerate(MANY.train.names) if of[name] in inside}
     assert len(indices) == 10
-    dealt = folds(MANY.train, SingleLabel(), 0, of)
+    dealt = folds(train, SingleLabel(), 0)
     assert sorted(index for fold in dealt for index in fold) == [*range(40)]
     people = [{of[MANY.train.names[index]] for index in fold} for fold in dealt]
     assert sum(map(len, people)) == 8
+
+
+def test_groups_are_dealt_as_they_have_always_been(recipe):
+    """Runs that are trained further keep the images that calibrate them."""
+    train = replace(MANY.train, groups=Groups(f"p{number % 13}" for number in range(40)))
+    held_out, _ = hold_out_of_training(
+        replace(MANY, train=train), replace(recipe, calibration=0.25, seed=3)
+    )
+    assert sorted(held_out) == [2, 4, 9, 15, 17, 22, 28, 30, 35]
+    assert [sorted(fold) for fold in folds(train, SingleLabel(), 3)] == [
+        [0, 2, 13, 15, 26, 28, 39],
+        [1, 4, 9, 14, 17, 22, 27, 30, 35],
+        [5, 6, 11, 18, 19, 24, 31, 32, 37],
+        [7, 12, 20, 25, 33, 38],
+        [3, 8, 10, 16, 21, 23, 29, 34, 36],
+    ]
 
 
 def test_no_class_loses_all_its_images(recipe):

@@ -114,7 +114,8 @@ def subset(split: Split, indices: Iterable[int]) -> Split:
     """Some images of a split."""
     kept = Numbers(indices)
     names, labels = (chosen(values, kept) for values in (split.names, split.labels))
-    return Split(names, labels, ReadSubset(split, kept))
+    groups = None if split.groups is None else chosen(split.groups, kept)
+    return Split(names, labels, ReadSubset(split, kept), groups=groups)
 
 
 def whole(split: Split) -> Split:

@@ -123,6 +123,50 @@ class Numbers(Sequence[int]):
         return f"Numbers({_shown(self)})"
 
 
+class Groups(Sequence[str]):
+    """The group of each image, as a tuple of their names would be: 4 bytes each, and each name
+    once.
+
+    >>> groups = Groups(["ann", "bob", "ann"])
+    >>> groups[2], groups.numbers, groups.names
+    ('ann', Numbers(0, 1, 0), Names('ann', 'bob'))
+    """
+
+    def __init__(self, groups: Iterable[str] = ()) -> None:
+        place: dict[str, int] = {}
+        self.numbers = Numbers(place.setdefault(group, len(place)) for group in groups)
+        """The number of each image's group, in the order in which groups come first."""
+        self.names = Names(place)
+        """The name of each number."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Groups": ...
+    def __getitem__(self, index: int | slice) -> "str | Groups":
+        found = self.numbers[index]
+        if isinstance(found, int):
+            return self.names[found]
+        return Groups(self.names[number] for number in found)
+
+    def __iter__(self) -> Iterator[str]:
+        return map([*self.names].__getitem__, self.numbers)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Groups):
+            return self.numbers == other.numbers and self.names == other.names
+        return _equals(self, other) if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"Groups({_shown(self)})"
+
+
 def chosen(values: Sequence[Any], indices: Iterable[int]) -> Sequence[Any]:
     """Some elements of a sequence, in a sequence of its kind: a tuple of what is not compact.
 
@@ -134,9 +178,10 @@ def chosen(values: Sequence[Any], indices: Iterable[int]) -> Sequence[Any]:
 
 def alike(values: Sequence[Any], others: Iterable[Any]) -> Sequence[Any]:
     """Other elements in a sequence of the same kind: in a tuple, where that is not compact."""
-    if isinstance(values, Names):
-        return Names(others)
-    return Numbers(others) if isinstance(values, Numbers) else tuple(others)
+    for kind in (Names, Numbers, Groups):
+        if isinstance(values, kind):
+            return kind(others)
+    return tuple(others)
 
 
 def _equals(own: Sequence[Any], other: Sequence[Any]) -> bool:

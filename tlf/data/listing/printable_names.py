@@ -15,8 +15,7 @@ def with_printable_names(splits: Splits) -> Splits:
     Every table, error and file of a run takes its names from here. Images are read as before.
     """
     named = each_split(splits, lambda split: replace(split, names=printable_names(split.names)))
-    groups = {printable(name): group for name, group in splits.groups.items()}
-    return replace(named, classes=tuple(map(printable, splits.classes)), groups=groups)
+    return replace(named, classes=tuple(map(printable, splits.classes)))
 
 
 def printable_names(names: Sequence[str]) -> Sequence[str]:

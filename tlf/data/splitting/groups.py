@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tlf.data.listing.compact import Names
+from tlf.data.listing.compact import Groups
 from tlf.data.splits import listed
 from tlf.errors import DataError
 
@@ -70,11 +70,11 @@ def no_names(kind: str, test: str | None, group: str | None) -> str:
     )
 
 
-def found_in_names(names: Sequence[str], pattern: str) -> Names:
+def found_in_names(names: Sequence[str], pattern: str) -> Groups:
     """The group of each image, as a pattern finds it in the image's name.
 
     >>> found_in_names(["a/p1_1.jpg", "b/p1_2.jpg", "b/p2_1.jpg"], "(p[0-9]+)_")
-    Names('p1', 'p1', 'p2')
+    Groups('p1', 'p1', 'p2')
 
     Raises:
         DataError: it does not match every name.
@@ -82,7 +82,7 @@ def found_in_names(names: Sequence[str], pattern: str) -> Names:
     compiled = _compiled(pattern)
     group = _group_of(compiled)
     matches = (compiled.search(name) for name in names)
-    found = Names("" if match is None else match[group] or "" for match in matches)
+    found = Groups("" if match is None else match[group] or "" for match in matches)
     if wrong := [name for name, value in zip(names, found, strict=True) if not value]:
         raise DataError(
             f"data.group must match the name of every image, got {pattern!r}, which finds nothing "
@@ -93,13 +93,13 @@ def found_in_names(names: Sequence[str], pattern: str) -> Names:
     return found
 
 
-def found_in_column(names: Sequence[str], values: Sequence[str], column: str) -> Names:
+def found_in_column(names: Sequence[str], values: Sequence[str], column: str) -> Groups:
     """The group of each image, as a column has it. Blanks around it do not count.
 
     Raises:
         DataError: an image has none.
     """
-    found = Names(value.strip() for value in values)
+    found = Groups(value.strip() for value in values)
     if wrong := [name for name, value in zip(names, found, strict=True) if not value]:
         raise DataError(
             f"data.group must be a column with a value for every image, got {column!r}, which is "

@@ -6,7 +6,7 @@ from itertools import chain
 
 from tlf.components import Split, Stamp
 from tlf.data.inspection.readable import ask, subset
-from tlf.data.listing.compact import Names, Numbers, alike, chosen
+from tlf.data.listing.compact import Groups, Names, Numbers, alike, chosen
 from tlf.data.listing.records import repeated_hashes
 from tlf.data.splits import ReadFile
 
@@ -63,7 +63,7 @@ def pooled(splits: Sequence[Split]) -> Split:
         titled = zip(("train", "eval"), splits, strict=True)
         names = Names(f"{title}/{name}" for title, split in titled for name in split.names)
     labels = alike(first.labels, chain.from_iterable(split.labels for split in splits))
-    return Split(names, labels, read)
+    return Split(names, labels, read, groups=_groups(splits))
 
 
 def part(pool: Split, positions: Iterable[int]) -> Split:
@@ -83,6 +83,12 @@ def _read(splits: Sequence[Split], names: Names) -> Callable[[int], bytes]:
         return ReadEither(tuple(splits))
     same = all(read.names is split.names for read, split in zip(files, splits, strict=True))
     return ReadFile(files[0].root, names if same else Names(n for f in files for n in f.names))
+
+
+def _groups(splits: Sequence[Split]) -> Groups | None:
+    """The group of each image, where all splits know it."""
+    known = [split.groups for split in splits if split.groups is not None]
+    return Groups(chain.from_iterable(known)) if len(known) == len(splits) else None
 
 
 def _repeated(names: Sequence[str]) -> bool:

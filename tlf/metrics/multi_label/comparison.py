@@ -10,9 +10,10 @@ import numpy as np
 
 from tlf.errors import DataError
 from tlf.metrics.class_counts import defined_mean
-from tlf.metrics.comparison import Comparison, mcnemar, places, same_classes
+from tlf.metrics.comparison import Comparison, p_of, places, same_classes
 from tlf.metrics.evaluation import check
 from tlf.metrics.figures import Figure
+from tlf.metrics.groups import count
 from tlf.metrics.multi_label.evaluation import Resampled, Sums, resamples_for
 from tlf.metrics.multi_label.predicted import MultiLabelPredicted
 from tlf.metrics.resampling import figures, resampled
@@ -35,7 +36,10 @@ class MultiLabelComparison:
     only_second: tuple[str, ...]
     """Images to which only the second model gives exactly their labels."""
     p_value: float
-    """Of McNemar's exact test of these images."""
+    """Of McNemar's exact test of these images. Those of a group change sides together."""
+    groups: int | None = None
+    """How many groups the images are in, which are drawn and compared whole; None: that is not
+    known."""
 
     @property
     def distinguishable(self) -> bool:
@@ -60,7 +64,8 @@ def compare(
     seed: int = 0,
 ) -> MultiLabelComparison:
     """Compare two models on the same images, which are matched by name; their order, and that of
-    the classes, may differ. A name and its escaped form in a table are the same.
+    the classes, may differ. A name and its escaped form in a table are the same. The groups are
+    those of the first model's images.
 
     Raises:
         DataError: images, labels or classes are not the same, or a probability is no number.
@@ -77,7 +82,8 @@ def compare(
         macro_f1=differences["macro_f1"],
         only_first=tuple(one.names[image] for image in np.flatnonzero(first).tolist()),
         only_second=tuple(one.names[image] for image in np.flatnonzero(second).tolist()),
-        p_value=mcnemar(int(first.sum()), int(second.sum())),
+        p_value=p_of(first, second, one.groups),
+        groups=count(one.groups),
     )
 
 
@@ -114,8 +120,9 @@ def _differences(
         return _averages(second.of(weights)) - _averages(first.of(weights))
 
     values = at(np.ones((1, len(one))))
-    drawn = np.concatenate([at(w) for w in resampled(len(one), resamples, seed)], axis=1)
-    of_map, of_f1 = figures(values[:, 0], drawn, least=-1)
+    weights = resampled(len(one), resamples, seed, one.groups)
+    drawn = np.concatenate([at(w) for w in weights], axis=1)
+    of_map, of_f1 = figures(values[:, 0], drawn, least=-1, groups=count(one.groups))
     return {"map": of_map, "macro_f1": of_f1}
 
 

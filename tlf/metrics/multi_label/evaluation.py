@@ -10,6 +10,7 @@ import numpy as np
 from tlf.metrics.class_counts import ClassCounts, concatenated, defined_mean, ratio
 from tlf.metrics.evaluation import check
 from tlf.metrics.figures import Figure
+from tlf.metrics.groups import count, groups_having
 from tlf.metrics.multi_label.decisions import brier, calibration, gaps, nll
 from tlf.metrics.multi_label.figures import MultiLabelClassFigures, MultiLabelEvaluation
 from tlf.metrics.multi_label.predicted import MultiLabelPredicted
@@ -34,12 +35,15 @@ class Resampled:
     counts: ClassCounts
     means: "NDArray[np.float64]"
     """(R, 3 + bins): the means over images of exact match, NLL and Brier, and the bins' gaps."""
+    images: "NDArray[np.float64]"
+    """(R,): how many images are drawn."""
 
 
 def evaluation(
     predicted: MultiLabelPredicted, *, resamples: int | None = None, seed: int = 0
 ) -> MultiLabelEvaluation:
-    """Compute all figures, with 95 % intervals of a bootstrap over images.
+    """Compute all figures, with 95 % intervals of a bootstrap over images; over their groups, where
+    these are known.
 
     The same for the same seed. A figure that is not defined is None: average precision and recall
     of a class without an image, precision of a class that is never given. Averages over classes
@@ -58,13 +62,14 @@ def evaluation(
     resamples = resamples or resamples_for(images, classes)
     sums = Sums(predicted)
     found = sums.of(np.ones((1, images)))
-    drawn = [sums.of(weights) for weights in resampled(images, resamples, seed)]
+    groups = count(predicted.groups)
+    drawn = [sums.of(weights) for weights in resampled(images, resamples, seed, predicted.groups)]
     labels, given = predicted.labels.astype(np.int64), predicted.predicted.astype(np.int64)
     shares = predicted.labels.mean(0)
     return MultiLabelEvaluation(
         classes=predicted.classes,
         images=images,
-        headline=_headline(_averages(found, images), [_averages(block, images) for block in drawn]),
+        headline=_headline(_averages(found), [*map(_averages, drawn)], groups),
         frequency=float(shares[shares > 0].mean()) if shares.any() else 0.0,
         labels=int(labels.sum()),
         without=int((~predicted.labels.any(1)).sum()),
@@ -74,6 +79,7 @@ def evaluation(
         calibration=calibration(predicted),
         resamples=resamples,
         seed=seed,
+        groups=groups,
     )
 
 
@@ -110,11 +116,12 @@ class Sums:
             np.stack([one.average_precision(times) for one in self.rankings], axis=1),
             self.counts(weights),
             self.means(weights),
+            weights.sum(1),
         )
 
     def means(self, weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """``means`` of ``Resampled``."""
-        means: NDArray[np.float64] = weights @ self._scores / weights.shape[1]
+        means: NDArray[np.float64] = weights @ self._scores / weights.sum(1, keepdims=True)
         return means
 
     def counts(self, weights: "NDArray[np.float64]") -> ClassCounts:
@@ -139,21 +146,29 @@ def of_probabilities(
     resamples = resamples or resamples_for(*predicted.labels.shape)
     sums, images = Sums(predicted), len(predicted)
     found = _of_means(sums.means(np.ones((1, images))))
-    drawn = [_of_means(sums.means(weights)) for weights in resampled(images, resamples, seed)]
-    return _headline(found, drawn)
+    drawn = [
+        _of_means(sums.means(weights))
+        for weights in resampled(images, resamples, seed, predicted.groups)
+    ]
+    groups = count(predicted.groups)
+    return _headline(found, drawn, groups)
 
 
 def _headline(
     values: "Mapping[str, NDArray[np.float64]]",
     blocks: "Sequence[Mapping[str, NDArray[np.float64]]]",
+    groups: int | None,
 ) -> Mapping[str, Figure]:
     """The headline figures. NLL may be above 1."""
     resamples = {name: np.concatenate([block[name] for block in blocks])[None] for name in values}
     most = dict.fromkeys(values, 1.0) | {"nll": np.inf}
-    return {name: figures(value, resamples[name], most[name])[0] for name, value in values.items()}
+    return {
+        name: figures(value, resamples[name], most[name], groups=groups)[0]
+        for name, value in values.items()
+    }
 
 
-def _averages(of: Resampled, images: int) -> "Mapping[str, NDArray[np.float64]]":
+def _averages(of: Resampled) -> "Mapping[str, NDArray[np.float64]]":
     """Each headline figure of each resample (R,)."""
     counts = of.counts
     every = ClassCounts(*(_sum(one) for one in (counts.support, counts.predicted, counts.right)))
@@ -167,7 +182,7 @@ def _averages(of: Resampled, images: int) -> "Mapping[str, NDArray[np.float64]]"
         "micro_precision": every.precision[:, 0],
         "micro_recall": every.recall[:, 0],
         "exact_match": of.means[:, 0],
-        "hamming_loss": ratio(unequal, np.full_like(unequal, images * of.ap.shape[1]))[:, 0],
+        "hamming_loss": ratio(unequal, of.images[:, None] * of.ap.shape[1])[:, 0],
         **_of_means(of.means),
     }
 
@@ -188,18 +203,22 @@ def _per_class(
     """The figures of each class."""
     counts, resamples = found.counts, concatenated([one.counts for one in drawn])
     limits = predicted.thresholds or (None,) * len(predicted.classes)
-    for name, support, given, threshold, ap, precision, recall, f1, ranking in zip(
+    having = given = None  # in how many groups a class is a label, or is given
+    if predicted.groups is not None:
+        having = groups_having(predicted.labels, predicted.groups)
+        given = groups_having(predicted.predicted, predicted.groups)
+    for name, support, said, threshold, ap, precision, recall, f1, ranking in zip(
         predicted.classes,
         counts.support[0].tolist(),
         counts.predicted[0].tolist(),
         limits,
-        figures(found.ap[0], np.concatenate([one.ap for one in drawn]).T),
-        figures(counts.precision[0], resamples.precision.T),
-        figures(counts.recall[0], resamples.recall.T),
-        figures(counts.f1[0], resamples.f1.T),
+        figures(found.ap[0], np.concatenate([one.ap for one in drawn]).T, groups=having),
+        figures(counts.precision[0], resamples.precision.T, groups=given),
+        figures(counts.recall[0], resamples.recall.T, groups=having),
+        figures(counts.f1[0], resamples.f1.T, groups=having),
         sums.rankings,
         strict=True,
     ):
         yield MultiLabelClassFigures(
-            name, support, given, threshold, ap, precision, recall, f1, ranking.curve()
+            name, support, said, threshold, ap, precision, recall, f1, ranking.curve()
         )

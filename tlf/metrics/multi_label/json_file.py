@@ -22,7 +22,7 @@ def as_json(evaluation: MultiLabelEvaluation) -> dict[str, Any]:
         "task": "multi-label",
         "images": evaluation.images,
         "classes": list(evaluation.classes),
-        "intervals": intervals(evaluation.resamples, evaluation.seed),
+        "intervals": intervals(evaluation),
         "headline": {name: asdict(figure) for name, figure in evaluation.headline.items()},
         "frequency": evaluation.frequency,
         "labels": evaluation.labels,

@@ -33,6 +33,8 @@ class MultiLabelPredicted:
     threshold of the class."""
     thresholds: tuple[float, ...] | None = None
     """The threshold of each class; None where it is not known, as in a table."""
+    groups: "NDArray[np.integer] | None" = None
+    """(N,): the same number for images that belong together; None: that is not known."""
 
     def __len__(self) -> int:
         return len(self.names)

@@ -3,8 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from tlf.metrics.groups import FEWEST
 from tlf.metrics.multi_label.figures import MultiLabelEvaluation
-from tlf.metrics.text import class_lines, difference_lines, headline_lines, only_lines
+from tlf.metrics.text import (
+    class_lines,
+    difference_lines,
+    groups_lines,
+    headline_lines,
+    no_verdict,
+    only_lines,
+)
 from tlf.runtime.text import printable, shortened
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ LONG_TITLES: Mapping[str, str] = {
 def lines(evaluation: MultiLabelEvaluation) -> Iterator[str]:
     """The headline figures with their intervals, and the worst classes."""
     yield from headline_lines(evaluation.headline, TITLES)
+    yield from groups_lines(evaluation.groups)
     yield f"{'baseline':17} {evaluation.frequency:>9.2%}   mAP by chance"
     if evaluation.without:
         some = f"{evaluation.without:,} image{'' if evaluation.without == 1 else 's'}"
@@ -65,6 +74,8 @@ def comparison_lines(
 
 def verdict(comparison: "MultiLabelComparison", first: str, second: str) -> str:
     """Whether the models can be told apart: the interval of the difference of mAP leaves out 0."""
+    if comparison.groups is not None and comparison.groups < FEWEST:
+        return no_verdict(comparison.groups)
     if not comparison.distinguishable or comparison.map.value is None:
         return "not distinguishable (the interval of mAP holds 0)"
     better = second if comparison.map.value > 0 else first

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tlf.evaluation.groups import UNKNOWN
 from tlf.evaluation.looks import sentences
-from tlf.evaluation.summary import GROUPED
+from tlf.metrics.text import groups_sentence
 from tlf.publishing.card.images import imbalance
 from tlf.publishing.facts import Facts
 from tlf.reports.multi_label.verdict import caveats as multi_label_caveats
@@ -27,8 +28,10 @@ def _caveats(facts: Facts) -> Iterator[str]:
     if facts.tested is not None:
         yield _shared(facts.tested.figures)
         yield from map(str, facts.tested.figures.get("doubts", []))
-    if "group" in facts.recipe.get("data", {}):
-        yield GROUPED
+    if report.evaluation.groups is not None:
+        yield groups_sentence(report.evaluation.groups)
+    elif "group" in facts.recipe.get("data", {}):
+        yield UNKNOWN
     yield from imbalance(facts)
     if facts.provenance.get("started_from"):
         yield "training began with the model of another run, whose images are not listed here"

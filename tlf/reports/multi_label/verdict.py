@@ -42,7 +42,7 @@ def caveats(report: MultiLabelReport) -> Iterator[str]:
         yield "the model cannot be told from one that knows nothing"
     if chosen := " and ".join(_chosen(report)):
         yield f"these images chose {chosen}, so the figures are a little too high"
-    if (count := evaluation.images) < FEW:
+    if (count := evaluation.images) < FEW and main.low is not None:
         yield few(count)
     yield from rare([one.support for one in evaluation.per_class])
 

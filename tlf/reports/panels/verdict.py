@@ -6,10 +6,10 @@ from typing import Any
 from tlf.checks.leaks import leak_sentence
 from tlf.data.inspection.readable import IN_BOTH
 from tlf.metrics.multi_label.figures import AnyEvaluation
-from tlf.metrics.text import LONG_TITLES
+from tlf.metrics.text import LONG_TITLES, groups_sentence
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.report import Content, Report
+from tlf.reports.report import AnyReport, Content, Report
 from tlf.results import EVAL
 from tlf.runtime.text import duration
 from tlf.tasks import DEFAULT_MONITOR
@@ -43,10 +43,11 @@ def panel(report: Report) -> Panel:
     )
 
 
-def in_every_verdict(report: Content) -> dict[str, Any]:
+def in_every_verdict(report: AnyReport) -> dict[str, Any]:
     """What the panel shows, whether images have one label each or any number."""
-    run = report.run
+    run, groups = report.run, report.evaluation.groups
     return {
+        "groups": None if groups is None else groups_sentence(groups),
         "best": run and run.best,
         "epochs": run and len(run.history),
         "time": run and duration(sum(epoch.seconds for epoch in run.history)),
@@ -89,7 +90,7 @@ def caveats(report: Report) -> Iterator[str]:
         yield f"the model cannot be told from one that always answers “{name}”"
     if report.run is not None and len(report.run.history) > 1:
         yield "these images chose the best epoch, so the figures are a little too high"
-    if (count := report.evaluation.images) < FEW:
+    if (count := report.evaluation.images) < FEW and main.low is not None:
         yield few(count)
     yield from rare([one.support for one in report.evaluation.per_class])
 

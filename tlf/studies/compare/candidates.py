@@ -144,6 +144,8 @@ def _check_comparable(one: Plan, other: Plan) -> None:
             f"{len(first)} in {one.source} and {len(second)} in {other.source}"
             f"{_difference(first, second)}"
         )
+    elif not _same_groups(one, other):
+        told = "say in the same way which images belong together (data.group)"
     elif classes[0] != classes[1]:
         odd = printable(min(classes[0] ^ classes[1]))
         has = one if odd in classes[0] else other
@@ -151,6 +153,22 @@ def _check_comparable(one: Plan, other: Plan) -> None:
     else:
         return
     raise RecipeError([f"recipes must {told}; give them the same [data]"], "compare")
+
+
+def _same_groups(one: Plan, other: Plan) -> bool:
+    first, second = groups_of(one), groups_of(other)
+    return None in (first, second) or first == second
+
+
+def groups_of(*plans: Plan) -> dict[str, str] | None:
+    """Eval image → its group, of a recipe or of its folds; None where it has no ``data.group``."""
+    found: dict[str, str] = {}
+    for plan in plans:
+        images = find_splits(plan).eval
+        if images.groups is None:
+            return None
+        found.update(zip(images.names, images.groups, strict=True))
+    return found
 
 
 def _evaluated(plan: Plan) -> dict[str, str]:

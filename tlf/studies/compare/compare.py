@@ -12,6 +12,7 @@ import numpy as np
 
 from tlf.errors import RunError
 from tlf.events import Notice, Prepared
+from tlf.metrics.groups import count
 from tlf.metrics.paired import CLAIM_FROM, joint_level
 from tlf.recipe.plan import RecipeLike
 from tlf.runs.folder import has_ended, read_provenance
@@ -20,7 +21,7 @@ from tlf.runs.owner import owned, who_runs
 from tlf.runtime.cores import check_alone
 from tlf.runtime.files import absolute, writing
 from tlf.studies.accuracy import accuracy_of
-from tlf.studies.compare.candidates import Candidate, candidates, run_folder
+from tlf.studies.compare.candidates import Candidate, candidates, groups_of, run_folder
 from tlf.studies.compare.compared import Compared, ComparedRecipe, ComparedRun
 from tlf.studies.compare.presets import PRESETS
 from tlf.studies.compare.results import Results, check_same_images_judged, read_results
@@ -152,7 +153,8 @@ def _without_figures(note: str) -> str:
 
 
 def _compared(chosen: Sequence[Candidate], runs: Runs, folder: Path, question: str) -> Compared:
-    results = {name: read_results(own) for name, own in runs.items()}
+    groups = next(filter(None, (groups_of(*one.plans) for one in chosen)), None)
+    results = {name: read_results(own, groups) for name, own in runs.items()}
     check_same_images_judged(results)
     order = sorted(results, key=lambda name: -results[name].per_image.mean())
     level, best = joint_level(len(chosen)), results[order[0]]
@@ -162,8 +164,9 @@ def _compared(chosen: Sequence[Candidate], runs: Runs, folder: Path, question: s
     device = read_provenance(first)["hardware"]["device"]
     folds = 0 if best.folds is None else len(runs[order[0]])
     task = chosen[0].plan.recipe.task
+    number = count(best.groups)
     return Compared(
-        recipes, images, tuple(range(seeds)), level, device, folder, question, task, folds
+        recipes, images, tuple(range(seeds)), level, device, folder, question, task, folds, number
     )
 
 

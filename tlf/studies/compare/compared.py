@@ -75,6 +75,8 @@ class Compared(Printed):
     task: str = DEFAULT
     folds: int = 0
     """Into so many the images were dealt, each of which was held out once; 0: into none."""
+    groups: int | None = None
+    """How many groups the images are in, which intervals are about; None: that is not known."""
 
     @property
     def metric(self) -> Metric:

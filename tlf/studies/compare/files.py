@@ -13,7 +13,7 @@ from tlf.reports.plots.plot import Plot
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import Row, rows_plot
 from tlf.studies.compare.compared import Compared, ComparedRecipe
-from tlf.studies.compare.summary import CHOSEN, OVERLAP, how, verdicts
+from tlf.studies.compare.summary import how, notes, verdicts
 from tlf.studies.study_files import StudyFiles, difference_json
 
 FORMAT = 1
@@ -31,7 +31,7 @@ def write_comparison(compared: Compared) -> Path:
     html = render(
         "compare.html", compared=compared, metric=compared.metric.title,
         verdicts=[*verdicts(compared)],
-        notes=[CHOSEN, *([OVERLAP] if compared.folds else [])], plot=chart(_plot(compared)),
+        notes=[*notes(compared)], plot=chart(_plot(compared)),
     )  # fmt: skip
     title = compared.question or f"Comparison of {len(compared.recipes)} recipes"
     files = StudyFiles(
@@ -59,6 +59,7 @@ def as_json(compared: Compared) -> dict[str, Any]:
         "images": compared.images,
         "seeds": list(compared.seeds),
         "folds": compared.folds,
+        "groups": compared.groups,
         "device": compared.device,
         "intervals": {
             "level": LEVEL,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlf.errors import DataError
+from tlf.evaluation.groups import numbers
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.paired import Difference, over_seeds, over_splits
 from tlf.metrics.resampling import LEVEL
@@ -30,6 +31,8 @@ class Results:
     """(seeds, N)."""
     folds: "NDArray[np.int64] | None" = None
     """(N,), the fold that held each image out, from 0; None: there are no folds."""
+    groups: "NDArray[np.integer] | None" = None
+    """(N,): the same number for images that belong together; None: that is not known."""
 
     def better_than(self, first: "Results", *, level: float = LEVEL) -> Difference:
         """The difference from other results on the same images.
@@ -37,9 +40,9 @@ class Results:
         The seeds of a fold have the same train images: they are one result, which is their mean.
         """
         if self.folds is None:
-            return over_seeds(first.per_image, self.per_image, level=level)
+            return over_seeds(first.per_image, self.per_image, self.groups, level=level)
         one, other = (each.per_image.mean(0, keepdims=True) for each in (first, self))
-        return over_splits(one, other, self.folds[None], level=level)
+        return over_splits(one, other, self.folds[None], self.groups, level=level)
 
     @property
     def of_folds(self) -> tuple[float, ...]:
@@ -50,20 +53,26 @@ class Results:
         return tuple(float(means[self.folds == part].mean()) for part in parts)
 
 
-def read_results(runs: Mapping[int | None, Sequence[Path]]) -> Results:
-    """The results of a candidate. ``runs``: fold, or None → its runs, one for each seed.
+def read_results(
+    runs: Mapping[int | None, Sequence[Path]], groups: Mapping[str, str] | None = None
+) -> Results:
+    """The results of a candidate.
+
+    Parameters:
+        runs: fold, or None → its runs, one for each seed.
+        groups: image → its group; None: groups are not known.
 
     Raises:
         DataError: runs with different seeds were evaluated on other images.
     """
-    seeds = [_read(some) for some in zip(*runs.values(), strict=True)]
+    seeds = [_read(some, groups) for some in zip(*runs.values(), strict=True)]
     for one in seeds[1:]:
         _check_same(seeds[0], one)
     per_image = np.concatenate([one.per_image for one in seeds])
     return replace(seeds[0], per_image=per_image, folds=None if None in runs else seeds[0].folds)
 
 
-def _read(runs: Sequence[Path]) -> Results:
+def _read(runs: Sequence[Path], groups: Mapping[str, str] | None) -> Results:
     """The results of one seed, of its run of each fold."""
     every = [read_predictions(run / "predictions.csv") for run in runs]
     names = [name for one in every for name in one.names]
@@ -76,6 +85,7 @@ def _read(runs: Sequence[Path]) -> Results:
         dict(sorted(zip(names, labels, strict=True))),
         per_image[order][None],
         folds[order],
+        None if groups is None else numbers([groups[names[n]] for n in order], len(names)),
     )
 
 

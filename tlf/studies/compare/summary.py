@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tlf.metrics.text import groups_sentence
 from tlf.metrics.verdict import verdict
 from tlf.runtime.text import duration, printable
 from tlf.studies.accuracy import columns, heading, percent
@@ -36,14 +37,21 @@ def progress_line(event: ComparedRun) -> str:
     return f"{printable(event.title)}: {event.metric.title} {percent(event.accuracy)}{left}"
 
 
+def notes(compared: Compared) -> Iterator[str]:
+    """What to know about the figures: one sentence each."""
+    yield CHOSEN
+    if compared.folds:
+        yield OVERLAP
+    if compared.groups is not None:
+        yield groups_sentence(compared.groups).rstrip(".")
+
+
 def lines(compared: Compared) -> Iterator[str]:
     """The table and the verdicts."""
     if compared.question:
         yield f"question  {compared.question}"
     yield f"compared  {len(compared.recipes)} recipes, {how(compared)}"
-    yield f"note      {CHOSEN}"
-    if compared.folds:
-        yield f"note      {OVERLAP}"
+    yield from (f"note      {text}" for text in notes(compared))
     yield f"\n{heading(compared.metric)}   worst–best {compared.unit[:-1]}    seconds   recipe"
     yield from map(_row, compared.recipes)
     yield f"\ncompared with {printable(compared.recipes[0].name)}:"

@@ -113,13 +113,13 @@ def _result(
         backbone=name,
         images=len(judged.images),
         sizes=tuple(
-            Size(size, held_out_accuracy(one, judged.folds), each)
+            Size(size, held_out_accuracy(one, judged.folds, judged.groups), each)
             for size, one, each in zip(sizes, right, zip(*of_draws, strict=True), strict=True)
         ),
         classes=_classes(judged, draws[0], sizes, half, shares),
         gain_from=sizes[half],
-        gain=over_splits(right[half], right[-1], judged.folds),
-        fan=fan_of(sizes, right, judged.folds, derive(seed, "fan")),
+        gain=over_splits(right[half], right[-1], judged.folds, judged.groups),
+        fan=fan_of(sizes, right, judged.folds, derive(seed, "fan"), judged.groups),
         draws=len(draws),
         seed=seed,
         level=_level(judged),
@@ -142,6 +142,7 @@ def _classes(
     for number, name in enumerate(judged.classes):
         own, seen = judged.task.of_classes(shares, judged.labels, number)
         folds = judged.folds[:, own]
+        groups = None if judged.groups is None else judged.groups[own]
         having = judged.task.having(judged.labels, number)
         trained = np.cumsum(having[draw.train])
         found.append(
@@ -150,8 +151,8 @@ def _classes(
                 images=int(having.sum()),
                 trained_on=tuple(int(trained[size - 1]) for size in sizes),
                 recalls=tuple(seen.mean((1, 2)).tolist()),
-                recall=held_out_accuracy(seen[-1], folds, int(having.sum())),
-                gain=over_splits(seen[half], seen[-1], folds, level=_level(judged)),
+                recall=held_out_accuracy(seen[-1], folds, groups, int(having.sum())),
+                gain=over_splits(seen[half], seen[-1], folds, groups, level=_level(judged)),
             )
         )
     return tuple(sorted(found, key=lambda one: -one.gain.value))

@@ -1,9 +1,9 @@
 """A fan of power laws: what the accuracy may be with more images than there are.
 
-Each law is fitted to another resample. A resample draws images and draws, each with replacement,
-and weighs a result by how often both are in it (the pigeonhole bootstrap: Owen, 2007, Annals of
-Applied Statistics 1:386). So the fan covers other held-out images and other train images. Laws are
-fitted from several first sizes on, as a curve of few images is no power law yet.
+Each law is fitted to another resample. A resample draws images, or groups of them, and draws, each
+with replacement, and weighs a result by how often both are in it (the pigeonhole bootstrap: Owen,
+2007, Annals of Applied Statistics 1:386). So the fan covers other held-out images and other train
+images. Laws are fitted from several first sizes on, as a curve of few images is no power law yet.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,11 @@ _SMALL = 0.005
 
 
 def fan_of(
-    sizes: Sequence[int], right: "Floats", folds: "NDArray[np.int64]", seed: int
+    sizes: Sequence[int],
+    right: "Floats",
+    folds: "NDArray[np.int64]",
+    seed: int,
+    groups: "NDArray[np.int64] | None" = None,
 ) -> Fan | None:
     """The fan of a learning curve; None with too few sizes.
 
@@ -46,10 +50,11 @@ def fan_of(
         right: (S, deals, N), whether each image was classified correctly.
         folds: (deals, N), the fold that held each image out.
         seed: what resamples are drawn from.
+        groups: (N,), the same number for images that are drawn together.
     """
     if len(sizes) < FEWEST:
         return None
-    errors = _resampled_errors(1 - right, folds, seed)
+    errors = _resampled_errors(1 - right, folds, seed, groups)
     first, laws, misses = _fitted(sizes, errors)
     most, now = sizes[-1], laws.errors([sizes[-1]])
     forecasts = [
@@ -76,12 +81,14 @@ def spread(values: "Floats") -> Spread:
     return Spread(low, high)
 
 
-def _resampled_errors(wrong: "Floats", folds: "NDArray[np.int64]", seed: int) -> "Floats":
+def _resampled_errors(
+    wrong: "Floats", folds: "NDArray[np.int64]", seed: int, groups: "NDArray[np.int64] | None"
+) -> "Floats":
     """The error of each size (B, S) in each resample of images and draws."""
     parts = int(folds.max()) + 1
     of_draws = np.concatenate([*resampled(len(folds) * parts, _LAWS, seed + 1)])
     every, done = [], 0
-    for of_images in resampled(wrong.shape[2], _LAWS, seed):
+    for of_images in resampled(wrong.shape[2], _LAWS, seed, groups):
         sums = np.zeros((len(of_images), len(wrong)))
         weights = np.zeros((len(of_images), 1))
         for draw in range(len(folds) * parts):

@@ -160,10 +160,11 @@ def _measured(
     judged: Judged,
     level: float,
 ) -> MeasuredRate:
+    dealt = judged.folds, judged.groups
     return MeasuredRate(
         rate,
-        held_out_accuracy(right, judged.folds),
+        held_out_accuracy(right, *dealt),
         tuple(right.mean(1).tolist()),
         float(losses.mean()),
-        None if best is None else over_splits(best, right, judged.folds, level=level),
+        None if best is None else over_splits(best, right, *dealt, level=level),
     )

@@ -20,7 +20,7 @@ from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
-from tlf.studies.judged import Judged, equal_files, judged_images
+from tlf.studies.judged import Judged, judged_split
 from tlf.studies.learning_rate.deals import MANY, SEEDS
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
 from tlf.studies.learning_rate.grid import Limits, chosen_phases, grid, limits
@@ -90,10 +90,9 @@ class _Asked:
     def judged(self) -> Judged:
         """The images that judge heads, dealt once for each seed: the same in all phases."""
         job, splits = self.job, self.job.splits
-        labels = splits.train.labels
-        count = self.seeds or (SEEDS if len(labels) <= MANY else 1)
-        files = equal_files(splits.train, splits.groups)
-        return judged_images(labels, files, splits.classes, job.recipe.seed, count, job.task)
+        images = splits.train
+        count = self.seeds or (SEEDS if len(images) <= MANY else 1)
+        return judged_split(images, splits.classes, job.recipe.seed, count, job.task)
 
 
 def _found(
@@ -139,7 +138,7 @@ def _of_phase(asked: _Asked, phase: Phase) -> Iterator[Events | HeadRates | Rang
 
 def _measured(asked: _Asked, phase: Phase, segment: Segment) -> Generator[Events, None, HeadRates]:
     job, judged = asked.job, asked.judged
-    yield from map(Notice, _left_out(judged))
+    yield from map(Notice, (*judged.notes, *_left_out(judged)))
     first = job.recipe.seed
     heads = yield from open_heads(job, phase, segment, range(first, first + len(judged.folds)))
     own = max(segment.rates.values())

@@ -18,6 +18,7 @@ from tlf.errors import (
     itemized,
 )
 from tlf.events import Notice, Prepared, Stored
+from tlf.metrics.figures import Figure
 from tlf.metrics.paired import joint_level, over_splits
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.backbone_names import BackboneLike
@@ -154,14 +155,14 @@ def _probed(
         seen = right
         if output is not rows:
             seen = yield from _right(f"{name}, {stage}", output, images.judged, PROBES[:1])
-        accuracy = held_out_accuracy(seen[PROBES[0]], images.judged.folds)
+        accuracy = _accuracy(seen[PROBES[0]], images.judged)
         every.append(StageProbed(stage, output.shape[1], accuracy))
     cost = cost_of(job)
     catalogue = job.plan.plugins.catalogue
     backbone = ProbedBackbone(
         name=name,
         backbone=titled(table(job.recipe, catalogue)["backbone"]),
-        accuracy={kind: held_out_accuracy(one, images.judged.folds) for kind, one in right.items()},
+        accuracy={kind: _accuracy(one, images.judged) for kind, one in right.items()},
         features=rows.shape[1],
         parameters=cost.parameters,
         megabytes=cost.megabytes,
@@ -169,6 +170,10 @@ def _probed(
         stages=tuple(every),
     )
     return _Right(backbone, right[PROBES[0]])
+
+
+def _accuracy(right: "NDArray[np.float64]", judged: Judged) -> Figure:
+    return held_out_accuracy(right, judged.folds, judged.groups)
 
 
 def _right(
@@ -197,9 +202,9 @@ def _result(
 ) -> Probed:
     """All backbones, the best first, each compared with the best."""
     best, *others = sorted(found, key=lambda one: -one.right.mean())
-    level = joint_level(len(found))
+    level, dealt = joint_level(len(found)), (judged.folds, judged.groups)
     compared = [
-        replace(one.backbone, behind=over_splits(best.right, one.right, judged.folds, level=level))
+        replace(one.backbone, behind=over_splits(best.right, one.right, *dealt, level=level))
         for one in others
     ]
     return Probed(

@@ -17,6 +17,7 @@ from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import Metadata
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
+from tlf.inference.tables.groups import write_groups
 from tlf.recipe.files import dump
 from tlf.recipe.metrics import measure
 from tlf.recipe.plan import Plan, read_plan
@@ -59,6 +60,8 @@ def write_soup(
         save_head(folder / "head.safetensors", model, metadata, own.features)
         save_model(folder / "model.safetensors", model, metadata)
         _write_predictions(folder / "predictions.csv", own, metadata)
+        if own.groups is not None:
+            write_groups(folder, own.predicted.names, own.groups)
         for name, content in {
             FIGURES: as_json(soup),
             "provenance.json": _provenance(soup, kept, plan, recipe),

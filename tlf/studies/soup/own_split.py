@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tlf.data.listing.compact import chosen
 from tlf.evaluation.classify import Watch, classify
 from tlf.evaluation.images import align, source_of
 from tlf.evaluation.models import OwnPrecision, fast
@@ -24,6 +25,8 @@ class OwnSplit:
     """(N, K)."""
     features: Tensor
     """The head's input for the first image."""
+    groups: Sequence[str] | None
+    """The group of each image, where the recipe of the run has ``data.group``."""
 
 
 @dataclass(frozen=True)
@@ -52,4 +55,6 @@ def on_own_split(run: Path, classifier: TrainedClassifier, watch: Watch) -> OwnS
     first = source.found.images.read(found.positions[0])
     with torch.inference_mode():
         features = classifier.model.features(classifier.prepare([first])).float()
-    return OwnSplit(found.predicted, torch.cat(keeping.given), features)
+    groups = source.found.images.groups
+    own = None if groups is None else chosen(groups, found.positions)
+    return OwnSplit(found.predicted, torch.cat(keeping.given), features, own)

@@ -1,8 +1,7 @@
 """Train images that calibrate the model: the head that classifies them has not seen them."""
 
 from array import array
-from collections.abc import Collection, Mapping
-from types import MappingProxyType
+from collections.abc import Collection
 from typing import Any
 
 from tlf.components import Split, Splits
@@ -73,22 +72,19 @@ def _lost(splits: Splits, held_out: Collection[int], task: Task) -> list[str]:
 
 def _held_out(splits: Splits, fraction: float, seed: int, task: Task) -> frozenset[int]:
     train = splits.train
-    if len({*splits.groups.values()}) > 1:
-        groups = [splits.groups[name] for name in train.names]
-        return frozenset(groups_held_out(groups, task.strata(train.labels), fraction, seed))
+    if train.groups is not None and len({*train.groups}) > 1:
+        return frozenset(groups_held_out(train.groups, task.strata(train.labels), fraction, seed))
     _, held_out = hold_out(_by_stratum(train, task), fraction, seed)
     return _indices(train, {name for names in held_out.values() for name in names})
 
 
-def folds(
-    split: Split, task: Task, seed: int, groups: Mapping[str, str] = MappingProxyType({})
-) -> list[frozenset[int]]:
+def folds(split: Split, task: Task, seed: int) -> list[frozenset[int]]:
     """A split dealt into folds, each with the same part of every class: the indices of their
-    images. Empty folds are left out. ``groups``: image → its group, which stays whole.
+    images. Empty folds are left out, and groups stay whole.
     """
-    if (number := len({*groups.values()})) > 1:
-        of = [groups[name] for name in split.names]
-        fold = groups_in_folds(of, task.strata(split.labels), min(FOLDS, number), seed)
+    if split.groups is not None and (number := len({*split.groups})) > 1:
+        strata = task.strata(split.labels)
+        fold = groups_in_folds(split.groups, strata, min(FOLDS, number), seed)
         return [
             frozenset(i for i, own in enumerate(fold) if own == k) for k in range(max(fold) + 1)
         ]

@@ -44,7 +44,7 @@ def out_of_fold_logits(job: Job, state: State) -> Generator[Events, None, Tensor
     logits = torch.empty(len(job.splits.train), len(job.splits.classes))
     _, start = build_model(job.plan, len(job.splits.classes))
     head = {name: tensor.clone() for name, tensor in start.head.state_dict().items()}
-    every = folds(job.splits.train, job.task, job.recipe.seed, job.splits.groups)
+    every = folds(job.splits.train, job.task, job.recipe.seed)
     last = state.segment or state.last
     # What a phase has stored is the same for all folds.
     stores: Stores = {phase.name: {} for phase in job.recipe.phases}
