@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asyncio import Protocol
 
+    import uvicorn
     from starlette.types import ASGIApp
+
+_log = logging.getLogger("uvicorn.error")
 
 
 @contextmanager
@@ -43,8 +46,7 @@ def answering(
     """
     import uvicorn
 
-    log = logging.getLogger("uvicorn.error")
-    before = log.level
+    before = _log.level
     kinds: dict[str, Any] = {"http": protocol, "lifespan": "on" if lifespan else "off"}
     server = uvicorn.Server(
         uvicorn.Config(
@@ -53,6 +55,15 @@ def answering(
             backlog=waiting, **kinds,
         )
     )  # fmt: skip
+    try:
+        with _running(server, listener, name) as ended:
+            yield ended
+    finally:
+        _log.setLevel(before)
+
+
+@contextmanager
+def _running(server: "uvicorn.Server", listener: socket, name: str) -> Iterator[threading.Event]:
     ended = threading.Event()
 
     def answer() -> None:
@@ -67,11 +78,10 @@ def answering(
             pass
         yield ended
     finally:
-        log.setLevel(logging.CRITICAL)  # from now on, a client that is cut off is no error
+        _log.setLevel(logging.CRITICAL)  # from now on, a client that is cut off is no error
         server.should_exit = True
         try:
             ended.wait()
         except (KeyboardInterrupt, SystemExit):  # somebody waits no more for slow requests
             server.force_exit = True
             ended.wait()
-        log.setLevel(before)
