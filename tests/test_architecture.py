@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from annotations import annotated
 from places import ROOT
 
 SOURCES = sorted((ROOT / "tlf").rglob("*.py"))
@@ -27,6 +28,7 @@ def test_style():
     check("ruff", "format", "--check", ".")
 
 
+@annotated
 def test_types():
     check("mypy")
 

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from timm import is_model
 from torch import nn
 
 from tlf.builtin.backbones import Timm, Torchvision
@@ -12,6 +13,9 @@ from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import TrainablePart
 from tlf.model import Classifier
 
+MAXVIT = pytest.mark.skipif(
+    not is_model("test_maxvit"), reason="timm has test_maxvit from 1.0.31 on"
+)
 NETWORKS = [
     ("torchvision:resnet18", 32),
     ("torchvision:mobilenet_v3_small", 32),
@@ -20,7 +24,7 @@ NETWORKS = [
     ("timm:test_vit", 160),
     ("timm:test_convnext", 64),
     ("timm:test_efficientnet", 64),
-    ("timm:test_maxvit", 160),
+    pytest.param("timm:test_maxvit", 160, marks=MAXVIT),
     ("timm:test_mambaout", 64),
 ]
 

@@ -65,5 +65,4 @@ def test_types_that_no_recipe_can_say(hint, named):
 
 
 def test_a_type_that_is_not_imported():
-
     assert option_fault(component("Absent")).startswith("the types of its options cannot be read")

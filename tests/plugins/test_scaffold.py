@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from annotations import annotated
 from installing import write_metadata
 from places import ROOT
 from tlf.cli.main import main
@@ -82,19 +83,24 @@ def test_its_readme_shows_its_default(site):
     assert policy.end_lineno - policy.lineno + 1 < 15
 
 
-def test_it_is_formatted_and_typed_as_tlf_is(site):
-    style = ROOT / "pyproject.toml"
-    ruff, mypy = (str(Path(sys.executable).parent / tool) for tool in ("ruff", "mypy"))
+def tool(name):
+    return str(Path(sys.executable).parent / name)
+
+
+def test_it_is_formatted_as_tlf_is(site):
+    ruff, style = tool("ruff"), ROOT / "pyproject.toml"
     for command in (
         [ruff, "check", "--no-cache", "--config", str(style), "--ignore", "D103,ANN,I001"],
         [ruff, "format", "--no-cache", "--check", "--config", str(style)],
     ):
         done = subprocess.run([*command, str(site[0])], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
-    done = subprocess.run(
-        [mypy, "--strict", str(site[0] / "tlf_two_ends.py")],
-        capture_output=True, text=True, check=False, cwd=style.parent,
-    )  # fmt: skip
+
+
+@annotated
+def test_it_is_typed_as_tlf_is(site):
+    command = [tool("mypy"), "--strict", str(site[0] / "tlf_two_ends.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout
 
 

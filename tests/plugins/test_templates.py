@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from annotations import annotated
 from installing import installed
 from places import ROOT
 from tlf import hookspecs
@@ -76,19 +77,27 @@ def test_every_package_loads_and_passes_its_test(hook, written, monkeypatch, tmp
                 sys.modules.pop(imported, None)
 
 
+def tool(name):
+    return str(Path(sys.executable).parent / name)
+
+
 @pytest.mark.slow
-def test_all_are_formatted_and_typed_as_tlf_is(written, tmp_path):
-    folders = [written(hook) for hook in HOOKS]
-    style = ROOT / "pyproject.toml"
-    ruff, mypy = (str(Path(sys.executable).parent / tool) for tool in ("ruff", "mypy"))
+def test_all_are_formatted_as_tlf_is(written, tmp_path):
+    for hook in HOOKS:
+        written(hook)
+    ruff, style = tool("ruff"), ROOT / "pyproject.toml"
     for command in (
         [ruff, "check", "--no-cache", "--config", style, "--ignore", "D103,ANN,I001,T201,D401"],
         [ruff, "format", "--no-cache", "--check", "--config", style],
     ):
         done = subprocess.run([*command, tmp_path], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
-    files = [folder / f"{module}.py" for folder, module in folders]
-    done = subprocess.run(
-        [mypy, "--strict", *files], capture_output=True, text=True, check=False, cwd=style.parent
-    )
+
+
+@annotated
+@pytest.mark.slow
+def test_all_are_typed_as_tlf_is(written):
+    files = [folder / f"{module}.py" for folder, module in map(written, HOOKS)]
+    command = [tool("mypy"), "--strict", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout

@@ -154,7 +154,7 @@ class Timm:
         """Build it with timm's own factory, without timm's layer decay.
 
         Raises:
-            ValueError: it needs a package or a device that is missing.
+            ValueError: it needs a package, a device or a newer timm that is missing.
         """
         from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
 
@@ -163,11 +163,20 @@ class Timm:
             groups, opt=self.name, lr=_highest_rate(groups), **self._given()
         )
         for group in optimizer.param_groups:
-            # timm scales "corrected" weight decay by lr / highest lr. It takes one highest lr for
-            # all groups, and groups with lower rates would decay too little.
-            if "max_lr_snapshot" in group:
-                group["max_lr_snapshot"] = group["lr"]
+            self._correct_decay(group, optimizer.defaults["lr"])
         return optimizer
+
+    def _correct_decay(self, group: dict[str, Any], highest: float) -> None:
+        # timm scales "corrected" weight decay by lr / highest lr. It takes one highest lr for all
+        # groups, and groups with lower rates would decay too little.
+        decays = group.get("corrected_weight_decay") and group["weight_decay"]
+        if "max_lr_snapshot" in group:
+            group["max_lr_snapshot"] = group["lr"]
+        elif decays and group["lr"] != highest:  # before timm 1.0.31 a group has no highest lr
+            raise ValueError(
+                f"the weight decay of timm's {self.name!r} needs timm 1.0.31 where parts of the "
+                'network have different learning rates; update timm, or write name = "adamw"'
+            )
 
     def _given(self) -> dict[str, Any]:
         options = {

@@ -91,7 +91,7 @@ def source_of(
         name = "-".join(filter(None, [_name(Path(data)), _plain(split)]))
         title = _titled(str(data), split)
         return Source(title, name, lambda: _labelled(_table(data, run), overrides, split, run))
-    if run is not None and split not in (None, *OWN_SPLITS):
+    if run is not None and split is not None and split not in OWN_SPLITS:
         return _other_split(run, overrides, split)
     if run is not None:
         own, name = not overrides and split in (None, "eval"), split or "eval"

@@ -32,7 +32,7 @@ def with_absolute_paths(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
         mark = _mark(hint)
         if mark is not None and (name in values or _has_default(item)):
             value = values[name] if name in values else _default(item)
-            if value == "" != item.default and mark.when(value):
+            if value == "" != item.default and mark.when(""):
                 raise RunError(f'{name} must be a path, got ""; "." is the working directory')
             placed[name] = _placed(value, mark)
     return placed
