@@ -13,7 +13,7 @@ from tlf.evaluation.classify import unwatched
 from tlf.evaluation.evaluate import evaluate
 from tlf.evaluation.groups import UNKNOWN, stored_groups
 from tlf.evaluation.summary import cautions, result_lines
-from tlf.inference.classifier import load_classifier
+from tlf.inference.predict import load_classifier
 from tlf.inference.tables.groups import FILE, read_groups
 from tlf.recipe.files import read_table
 from tlf.runtime.files import write_whole
