@@ -2,7 +2,7 @@
 
 import csv
 import warnings
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -198,8 +198,11 @@ def test_intervals_do_not_depend_on_how_many_resamples_are_in_memory(monkeypatch
     whole = evaluation(found, resamples=150)
     monkeypatch.setattr("tlf.metrics.resampling._AT_ONCE", 1000)
     monkeypatch.setattr("tlf.metrics.evaluation._CLASSES_AT_ONCE", 3)
-    assert evaluation(found, resamples=150).headline == pytest.approx(whole.headline)
-    assert evaluation(found, resamples=150).per_class == whole.per_class
+    parts = evaluation(found, resamples=150)
+    assert parts.headline.keys() == whole.headline.keys()
+    for name, figure in parts.headline.items():  # sums of other parts may differ in their last bits
+        assert astuple(figure) == pytest.approx(astuple(whole.headline[name])), name
+    assert parts.per_class == whole.per_class
 
 
 def test_undefined_is_none():

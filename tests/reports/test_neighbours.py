@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from tlf.checks.neighbours import unit
 from tlf.components import Split, Splits
@@ -49,6 +50,7 @@ def test_block_by_block_they_are_the_same(monkeypatch):
     again = neighbours(embedded, range(13))
     assert [*found] == [*again] == [*range(13)]
     for image, near in found.items():
-        assert [(one.name, one.similarity) for one in near] == [
-            (one.name, one.similarity) for one in again[image]
-        ]
+        assert [one.name for one in near] == [one.name for one in again[image]]
+        # Some processors add the products of a smaller block in another order.
+        similar = [one.similarity for one in near]
+        assert [one.similarity for one in again[image]] == pytest.approx(similar, rel=1e-6)

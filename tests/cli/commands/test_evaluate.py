@@ -40,7 +40,7 @@ def test_unreadable_images_are_listed_at_the_end(main, finished, spoilt, tmp_pat
 def test_two_models_and_options_of_the_data(main, finished, finished_bf16, images, tmp_path):
     code, out, err = main(
         *("evaluate", finished, finished_bf16, f"data.root={images}", "data.seed=1"),
-        *("--tta", "flip", "--output", tmp_path / "out"),
+        *("--tta", "flip", "--precision", "no", "--output", tmp_path / "out"),
     )
     assert (code, err) == (0, "")
     assert "with changed data" in out

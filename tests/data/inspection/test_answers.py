@@ -53,3 +53,5 @@ def test_images_of_equal_bytes_are_found_in_all_parts(kind):
     parts = [kind([ONE, b"", TWO, ONE]), kind([b"", THREE, TWO])]
     assert [*repeated(*parts)] == [(0, 0, ONE), (0, 2, TWO), (0, 3, ONE), (1, 2, TWO)]
     assert [*repeated(kind([ONE, b""]), kind([]))] == []
+    last = b"\xff" * 32  # as a number, above what a signed one holds
+    assert [*repeated(kind([last, ONE, last]))] == [(0, 0, last), (0, 2, last)]

@@ -112,7 +112,8 @@ def repeated(*parts: Sequence[bytes]) -> Iterator[tuple[int, int, bytes]]:
     first = np.concatenate([block[:, :8].copy().view(np.uint64)[:, 0] for block in blocks])
     ordered = np.sort(first)
     several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    places = np.flatnonzero(np.isin(first, several))
+    # Sorted: for numbers above 2^63, NumPy 2.0 cannot do it in another way.
+    places = np.flatnonzero(np.isin(first, several, kind="sort"))
     ends = np.cumsum([len(part) for part in parts])
     for place in places:
         number = int(np.searchsorted(ends, place, side="right"))

@@ -5,6 +5,7 @@ written at once, with all of its settings. What is suggested depends on the seed
 the trial and on what the trials before have shown.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -103,11 +104,16 @@ def _grid_point(varied: Sequence[Varied], number: int) -> dict[str, Value]:
 
 
 def _sampler(name: str, seed: int) -> "BaseSampler":
+    from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import RandomSampler, TPESampler
 
     seed %= 2**32  # numpy's
-    # A liar takes a running trial for a bad one, so that processes try different settings.
-    return RandomSampler(seed) if name == "random" else TPESampler(seed=seed, constant_liar=True)
+    if name == "random":
+        return RandomSampler(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # the liar is one in Optuna 4
+        # A liar takes a running trial for a bad one, so that processes try different settings.
+        return TPESampler(seed=seed, constant_liar=True)
 
 
 def falls_behind(
