@@ -249,19 +249,12 @@ def test_large_images_are_decoded_one_at_a_time(monkeypatch):
     assert found[1] == 1
 
 
-@pytest.mark.parametrize(("more", "allowed"), [(0, True), (80, True), (120, False)])
-def test_a_progressive_jpeg_with_many_scans_is_refused(more, allowed):
-    """An empty scan takes some bytes, and as long as the whole image."""
+def test_a_jpeg_with_many_scans_is_refused_before_it_is_decoded():
     data = encoded(noise(40, 30), "JPEG", progressive=True)
-    scan = data[data.rindex(b"\xff\xda") : -2]
-    data = data[:-2] + more * scan + data[-2:]
-    if allowed:
-        assert decode(data).shape == (3, 30, 40)
-        return
-    message = r"a progressive JPEG may have at most 100 scans, got 1[23]\d; save it anew"
+    many = data[:-2] + 120 * data[data.rindex(b"\xff\xda") : -2] + data[-2:]
     for read in (decode, upright_size):
-        with pytest.raises(DataError, match=message):
-            read(data)
+        with pytest.raises(DataError, match="a JPEG may have at most 100 scans, got 1"):
+            read(many)
 
 
 def test_channels_are_one_or_three():

@@ -19,6 +19,7 @@ from tlf.data.decoding.orientation import (
     stored_size,
     upright,
 )
+from tlf.data.decoding.scans import check_scans
 from tlf.data.decoding.tiff import is_tiff
 from tlf.errors import DataError, TlfError
 from tlf.preprocessing import WHITE
@@ -52,11 +53,6 @@ PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST = 2**20
 """Pixels of the longer side, at most: a header of some bytes may claim a line of 16 million, which
 libraries take minutes to decode."""
-_MOST_SCANS = 100
-"""Scans of a progressive JPEG, at most; programs write about ten. Each goes over the whole image,
-and an empty one takes 75 bytes: a file of a megabyte could take ten minutes. libtiff has this limit
-for JPEG in TIFF."""
-_SCAN = b"\xff\xda"
 _one_at_a_time = RLock()
 """Held while a large image is decoded: a small file may hold one that takes a gigabyte, and every
 thread might take that much at once."""
@@ -158,7 +154,7 @@ def opened(data: bytes, *, reduced: bool = False) -> "Image.Image":
     it will be decoded at a reduced scale.
 
     Raises:
-        DataError: it is too long to be decoded in a reasonable time.
+        DataError: it would take too long to be decoded.
     """
     from io import BytesIO
 
@@ -179,10 +175,8 @@ def opened(data: bytes, *, reduced: bool = False) -> "Image.Image":
     if max(image.size) > _LONGEST:
         width, height = image.size
         raise DataError(f"{width} × {height} pixels: no side may have more than {_LONGEST:,}")
-    if image.info.get("progressive") and (scans := data.count(_SCAN)) > _MOST_SCANS:
-        raise DataError(
-            f"a progressive JPEG may have at most {_MOST_SCANS} scans, got {scans:,}; save it anew"
-        )
+    if data.startswith(JPEG):
+        check_scans(data)
     return image
 
 
