@@ -81,7 +81,12 @@ def _running(server: "uvicorn.Server", listener: socket, name: str) -> Iterator[
         _log.setLevel(logging.CRITICAL)  # from now on, a client that is cut off is no error
         server.should_exit = True
         try:
-            ended.wait()
+            _wait(ended)
         except (KeyboardInterrupt, SystemExit):  # somebody waits no more for slow requests
             server.force_exit = True
-            ended.wait()
+            _wait(ended)
+
+
+def _wait(ended: threading.Event) -> None:
+    while not ended.wait(0.5):  # Windows interrupts no endless wait
+        pass
