@@ -145,7 +145,10 @@ def _check_comparable(one: Plan, other: Plan) -> None:
             f"{_difference(first, second)}"
         )
     elif not _same_groups(one, other):
-        told = "say in the same way which images belong together (data.group)"
+        told = (
+            "say in the same way which images belong together (data.group), got other groups in "
+            f"{one.source} and {other.source}"
+        )
     elif classes[0] != classes[1]:
         odd = printable(min(classes[0] ^ classes[1]))
         has = one if odd in classes[0] else other
