@@ -72,6 +72,31 @@ def test_the_variance_of_splits_is_corrected():
     assert (found.images, found.draws) == (60, 15)
 
 
+@pytest.mark.parametrize("noise", [0.2, 1.45])
+def test_a_fold_without_images_does_not_count(noise):
+    """Images of a class may miss a fold. The second candidate is better, or it cannot be told."""
+    random = np.random.default_rng(0)
+    (first, second), folds = probes(random, 60, (1.5, noise))
+    folds[0, folds[0] == 3] = 4
+    found = over_splits(first, second, folds)
+    means = [(b - a)[fold == part].mean() for a, b, fold in zip(first, second, folds, strict=True)
+             for part in np.unique(fold)]  # fmt: skip
+    reach = t.ppf(0.975, 13) * np.sqrt(np.var(means, ddof=1) * (1 / 14 + 1 / 4))
+    assert found.low == pytest.approx(found.value - reach)
+    assert found.high == pytest.approx(found.value + reach)
+    assert (found.images, found.draws, found.better) == (60, 14, int(noise < 1))
+    assert (found.images_needed is None) == bool(found.better)
+
+
+def test_one_fold_with_images_claims_nothing():
+    first, second = np.zeros((2, 6)), np.ones((2, 6))
+    for folds in (np.full((1, 6), 3), np.zeros((2, 6), int)):
+        for groups in (None, np.arange(6)):
+            found = over_splits(first[: len(folds)], second[: len(folds)], folds, groups)
+            assert (found.low, found.value, found.high, found.better) == (-1, 1, 1, 0)
+            assert (found.images, found.draws) == (6, len(folds))
+
+
 def test_an_interval_is_no_narrower_than_that_of_images_drawn_anew():
     random = np.random.default_rng(1)
     first, second = np.zeros((4, 30)), (random.random((1, 30)) < 0.3).repeat(4, 0)

@@ -87,3 +87,14 @@ def test_a_rate_has_an_interval_within_0_and_1():
     found = held_out_accuracy(right.astype(float), folds, None)
     assert found.value == pytest.approx(0.9)
     assert 0.4 < found.low < 0.9 < found.high <= 1
+
+
+@pytest.mark.parametrize(("grouped", "draws"), [(True, 5), (False, 10)])
+def test_a_limit_knows_the_images_that_say_it(grouped, draws):
+    """All of a class that is in 5 of 40 groups, 2 images each, are found among the others."""
+    groups = np.arange(80) // 2
+    found = held_out_accuracy(
+        np.ones((2, 80)), np.stack([groups % FOLDS] * 2), groups if grouped else None, groups < 5
+    )
+    assert (found.value, found.high) == (1, 1)
+    assert found.low == pytest.approx(0.025 ** (1 / draws))

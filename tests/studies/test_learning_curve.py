@@ -15,13 +15,16 @@ from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.paired import Difference
 from tlf.reports.plots.draw import chart
 from tlf.runtime.strict_json import dumps
+from tlf.studies.judged import judged_images
 from tlf.studies.learning_curve import curve as module
 from tlf.studies.learning_curve.curve import curve
+from tlf.studies.learning_curve.draws import Draw
 from tlf.studies.learning_curve.json_file import as_json
 from tlf.studies.learning_curve.learning_curve import LearningCurve
 from tlf.studies.learning_curve.page import write_curve
 from tlf.studies.learning_curve.plots import class_plot, curve_plot
 from tlf.studies.learning_curve.summary import class_sentence, rise, sentences
+from tlf.tasks import TASKS
 
 SMALL = [
     "backbone={kind='timm', model='test_resnet.r160_in1k', weights='none'}",
@@ -80,6 +83,17 @@ def test_each_class_has_its_curve(found):
     recalls = np.mean([one.recalls for one in found.classes], 0)
     assert recalls == pytest.approx([one.accuracy.value for one in found.sizes])
     assert found.classes[0].gain.value >= found.classes[1].gain.value
+
+
+def test_the_limit_of_a_class_knows_the_groups_that_have_it():
+    """Its AP is 1 in 5 of 40 groups: the limit is Clopper and Pearson's of 5, not of 40."""
+    groups = np.arange(80) // 2
+    labels = [(0, 1) if group < 5 else (0,) if group < 39 else () for group in groups]
+    judged = judged_images(labels, groups, ("a", "b"), 0, 2, TASKS["multi-label"])
+    judged, draw = replace(judged, groups=groups), Draw(0, np.arange(64), np.arange(64, 80))
+    classes = module._classes(judged, draw, (32, 64), 0, np.ones((2, 2, 80, 2)))
+    lows = {one.name: one.recall.low for one in classes}
+    assert lows == pytest.approx({"a": 0.025 ** (1 / 39), "b": 0.025 ** (1 / 5)})
 
 
 def test_what_is_left_out_is_told_and_progress_is_shown(events):

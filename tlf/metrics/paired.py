@@ -95,7 +95,8 @@ def over_splits(
 
     The train sets of folds overlap, so results of folds are no independent draws. Their variance is
     corrected for that (Nadeau and Bengio, 2003, Machine Learning 52:239; for repeated folds:
-    Bouckaert and Frank, 2004).
+    Bouckaert and Frank, 2004). A fold that holds out none of the images has no result, and does not
+    count. Of fewer than two results or folds, nothing is claimed: the interval is from -1 to 1.
 
     Parameters:
         first: (repeats, N), whether each image was classified correctly when it was held out.
@@ -107,7 +108,10 @@ def over_splits(
     differences = np.asarray(second, np.float64) - first
     parts = int(folds.max()) + 1
     means = np.array([d[f == part].mean() for d, f in zip(differences, folds, strict=True)
-                      for part in range(parts)])  # fmt: skip
+                      for part in range(parts) if (f == part).any()])  # fmt: skip
+    if min(parts, len(means)) < 2:
+        images = differences.shape[1]
+        return Difference(float(differences.mean()), -1.0, 1.0, images, len(means), count(groups))
     variance = _variance(means) * (1 / len(means) + 1 / (parts - 1))
     freedom = (len(means) if groups is None else min(len(means), count(groups))) - 1
     found = _found(differences, len(means), groups, (variance, freedom), level)

@@ -180,7 +180,7 @@ def held_out_accuracy(
     right: "NDArray[np.float64]",
     folds: "Integers",
     groups: "Integers | None",
-    images: int | None = None,
+    saying: "NDArray[np.bool_] | None" = None,
 ) -> Figure:
     """How often probes were right, or another main metric. Its interval is that of the difference
     from never.
@@ -190,7 +190,11 @@ def held_out_accuracy(
             example.
         folds: (repeats, N), the fold that held each image out.
         groups: (N,), the group of each image, where that is known.
-        images: how many say it, where all are right or none is; None: N.
+        saying: (N,), which images say it, where all are right or none is: so many of them, or of
+            their groups, does the limit know. None: all.
     """
     found = over_splits(np.zeros_like(right), right, folds, groups)
-    return accuracy_of(found if images is None else replace(found, images=images))
+    if saying is not None:
+        known = None if groups is None else count(groups[saying])
+        found = replace(found, images=int(saying.sum()), groups=known)
+    return accuracy_of(found)

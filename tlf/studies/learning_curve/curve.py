@@ -151,7 +151,7 @@ def _classes(
                 images=int(having.sum()),
                 trained_on=tuple(int(trained[size - 1]) for size in sizes),
                 recalls=tuple(seen.mean((1, 2)).tolist()),
-                recall=held_out_accuracy(seen[-1], folds, groups, int(having.sum())),
+                recall=held_out_accuracy(seen[-1], folds, groups, having[own]),
                 gain=over_splits(seen[half], seen[-1], folds, groups, level=_level(judged)),
             )
         )
