@@ -78,22 +78,35 @@ def test_a_class_of_few_images_is_not_judged(findings):
     assert "few" not in {suspect.image.label for suspect in findings.suspects}
 
 
-def test_train_images_of_one_group_are_held_out_together(planted, monkeypatch):
+@pytest.mark.parametrize("both", [False, True])
+def test_images_of_one_group_are_held_out_together(planted, monkeypatch, both):
     seen = {}
     splits = planted.splits
-    groups = Groups("even" if n % 2 else "odd" for n in range(len(splits.train)))
-    train = replace(splits.train, groups=groups)
-    grouped = replace(planted, splits=replace(splits, train=train))
+    first, second = (
+        Groups("even" if n % 2 == 0 else f"{name} {n}" for n in range(len(split)))
+        for name, split in (("train", splits.train), ("eval", splits.eval))
+    )
+    train = replace(splits.train, groups=first)
+    half = replace(planted, splits=replace(splits, train=train))
+    whole = replace(half, splits=replace(half.splits, eval=replace(splits.eval, groups=second)))
     judge = module.out_of_fold
     monkeypatch.setattr(
         module, "out_of_fold", lambda *given: seen.update(groups=given[2]) or judge(*given)
     )
-    exhausted(find(grouped))
-    train = [n for n, label in enumerate(splits.train.labels) if splits.classes[label] != "few"]
-    of_train = seen["groups"][: len(train)]
-    assert len({of_train[place] for place, n in enumerate(train) if n % 2}) == 1
-    assert len({*seen["groups"]}) > 8  # eval images are in none
-    assert module._key(grouped) != module._key(planted)
+    exhausted(find(whole if both else half))
+    judged = [
+        (place, n) for place, split in enumerate((splits.train, splits.eval))
+        for n, label in enumerate(split.labels) if splits.classes[label] != "few"
+    ]  # fmt: skip
+    even = [
+        {group for group, (at, n) in zip(seen["groups"], judged, strict=True)
+         if n % 2 == 0 and at == place} for place in (0, 1)
+    ]  # fmt: skip
+    assert len(even[0]) == 1
+    assert (even[1] == even[0]) == both
+    assert len({*seen["groups"]}) > 5
+    keys = [module._key(one) for one in (planted, half, whole)]
+    assert all(keys[one] != keys[other] for one, other in ((0, 1), (0, 2), (1, 2)))
 
 
 def test_suspects_have_neighbours(planted):

@@ -14,7 +14,7 @@ from tlf.evaluation.evaluate import evaluate
 from tlf.evaluation.groups import UNKNOWN, stored_groups
 from tlf.evaluation.summary import cautions, result_lines
 from tlf.inference.predict import load_classifier
-from tlf.inference.tables.groups import FILE, read_groups
+from tlf.inference.tables.groups import FILE, read_groups, write_groups
 from tlf.recipe.files import read_table
 from tlf.runtime.files import write_whole
 from tlf.studies.soup.own_split import on_own_split
@@ -122,8 +122,17 @@ def test_other_images_are_grouped_by_a_pattern_over_their_names(run, images, tmp
 
 def test_groups_that_are_not_of_every_image_are_not_known(run_copy):
     names = [row["path"] for row in predictions(run_copy)]
+    grouped(run_copy, 'group = "patient"')
     (run_copy / FILE).write_text(f"path,group\n{names[0]},a\n")
     assert stored_groups(run_copy, names) is None
+
+
+def test_a_table_that_the_recipe_knows_nothing_of_does_not_count(run_copy):
+    names = [row["path"] for row in predictions(run_copy)]
+    write_groups(run_copy, names, names)
+    assert stored_groups(run_copy, names) is None
+    grouped(run_copy, 'group = "patient"')
+    assert stored_groups(run_copy, names).tolist() == [*range(11)]
 
 
 def test_a_soup_takes_the_groups_of_its_runs(run):

@@ -120,6 +120,24 @@ def test_images_of_the_same_name_are_matched_in_order():
     assert compare(replace(one, names=names), turned, resamples=9) == expected
 
 
+def test_groups_count_whichever_model_knows_them():
+    one, other = two_models()
+    order = np.random.default_rng(1).permutation(200)
+    known = replace(
+        other,
+        names=tuple(other.names[image] for image in order),
+        labels=other.labels[order],
+        probabilities=other.probabilities[order],
+        groups=order // 10,
+    )
+    there, back = compare(one, known, resamples=200), compare(known, one, resamples=200)
+    assert there == compare(replace(one, groups=np.arange(200) // 10), other, resamples=200)
+    assert (there.groups, there.groups_needed) == (20, back.groups_needed)
+    assert there.p_value == back.p_value != compare(one, other, resamples=9).p_value
+    for figure, turned in ((there.top1, back.top1), (there.macro_f1, back.macro_f1)):
+        assert (figure.low, figure.high) == pytest.approx((-turned.high, -turned.low))
+
+
 def test_names_and_their_escaped_forms_are_the_same():
     """One table was read from a file, the other one comes from the images."""
     one, other = two_models(3)

@@ -9,7 +9,9 @@ import pytest
 from stopped_runs import HEAD_ALONE, stop_after, write
 from tlf.data.fixes_file import Fix, write_fixes
 from tlf.errors import DataError, RunError
+from tlf.evaluation.evaluate import evaluate
 from tlf.events import Notice
+from tlf.inference.tables.groups import read_groups
 from tlf.recipe.plan import read_plan
 from tlf.runs.changes import check_allowed, find_changes
 from tlf.runs.identity import differences, job_identity
@@ -234,6 +236,18 @@ def test_what_changed_is_recorded_and_the_next_resume_continues_with_it(tmp_path
     assert "earlier" not in third["earlier"][1]
     *_, result = resume(output)
     assert {line.lr for line in result.history if line.phase == "thaw"} != {0.003}
+
+
+def test_groups_that_the_recipe_no_longer_has_go(tmp_path, images):
+    path, output = write(tmp_path, images, text=HEAD_ALONE)
+    line = "group = '^(.*)[.]jpg'\n"
+    path.write_text(path.read_text().replace("[data]\n", f"[data]\n{line}", 1))
+    stop_after(path, 4)
+    assert len(read_groups(output)) == 11
+    *_, result = resume(output, [f"data={{kind='folder',root='{images}'}}"], changed=True)
+    assert read_plan(output / "recipe.toml").recipe.data.group is None
+    assert read_groups(output) is None
+    assert evaluate(result.folder).evaluation.groups is None
 
 
 def test_nothing_is_recorded_where_nothing_changed(tmp_path, images):

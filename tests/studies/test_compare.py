@@ -15,8 +15,10 @@ from places import ROOT
 from shapes import draw_shapes, shapes_recipe
 from small import write_recipe
 from tlf.errors import DataError, RecipeError, RunError, StoppedError
+from tlf.evaluation.groups import UNKNOWN
 from tlf.events import Notice, Prepared
 from tlf.inference.predictions import read_predictions
+from tlf.inference.tables.groups import write_groups
 from tlf.metrics.paired import over_seeds
 from tlf.runs.owner import owned
 from tlf.studies.accuracy import percent
@@ -128,6 +130,29 @@ def test_the_same_command_goes_on_and_makes_no_run_twice(compared, tmp_path, ima
     (folder / "runs" / "slow-seed-0" / ".recipe.toml.part").mkdir(parents=True)  # it was killed
     *_, last = compare([root / "slow.toml", root / "fast.toml"], seeds=2, output=folder)
     assert [one.of_seeds for one in last.recipes] == [o.of_seeds[:2] for o in found.recipes]
+
+
+def test_groups_are_those_that_runs_have_stored(compared, tmp_path):
+    """Whatever the dataset says by now, of which images may be gone."""
+    folder = shutil.copytree(compared[-1].folder, tmp_path / "both")
+    recipes = [compared[-1].folder.parent / name for name in ("slow.toml", "fast.toml")]
+    stored = [
+        folder / "runs" / f"{name}-seed-{seed}" for name in ("slow", "fast") for seed in (0, 1)
+    ]
+    for run in stored:
+        names = read_predictions(run / "predictions.csv").names
+        write_groups(run, names, [f"{number // 2}" for number in range(11)])
+        text = (run / "recipe.toml").read_text()
+        text = text.replace("[data]\n", "[data]\ngroup = '^(.*)[.]jpg'\n", 1)
+        (run / "recipe.toml").write_text(text)
+    asked = {"overrides": ["data.group=^(.*)[.]jpg"], "seeds": 2, "output": folder}
+    *before, found = compare(recipes, **asked)
+    assert found.groups == 6
+    assert Notice(UNKNOWN) not in before
+    for run in stored:
+        write_groups(run, names[1:], names[1:])
+    *_, told, found = compare(recipes, **asked)
+    assert (told, found.groups) == (Notice(UNKNOWN), None)
 
 
 def test_one_process_at_a_time_compares_in_a_folder(compared):

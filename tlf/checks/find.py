@@ -111,8 +111,8 @@ def _key(embedded: EmbeddedSplits) -> EntryKey:
         "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         "tlf": engine(),
     }
-    if (groups := embedded.splits.train.groups) is not None:
-        depends["groups"] = sha256(repr([*groups]).encode()).hexdigest()
+    if _know_groups(embedded.splits):
+        depends["groups"] = sha256(repr(_groups(embedded.splits).tolist()).encode()).hexdigest()
     images = sum(map(len, rows))
     return EntryKey("findings", f"findings of a check of {images} images", depends)
 
@@ -150,11 +150,9 @@ def _compared(
     of_group = np.arange(len(images))
     for group in groups:
         of_group[list(group.images)] = group.images[0]
-    if splits.train.groups is not None:
+    if _know_groups(splits):
         # Images of a patient or a camera, too, would teach a probe their label.
-        known = Groups(splits.train.groups)
-        alone = len(known.names) + np.arange(len(splits.eval))
-        of_group = together(of_group, np.concatenate([known.numbers, alone]))
+        of_group = together(of_group, _groups(splits))
     if labels.ndim == 2:
         suspects, inseparable, notes = by_probes(embedded, images, labels, rows, of_group, _SEED)
     else:
@@ -174,6 +172,24 @@ def _compared(
         ),
         notes=notes,
     )
+
+
+def _know_groups(splits: Splits) -> bool:
+    return any(split.groups is not None for split in (splits.train, splits.eval))
+
+
+def _groups(splits: Splits) -> "NDArray[np.int64]":
+    """The number of each image's group (N,), the same in both splits. An image is alone where the
+    groups of its split are not known.
+    """
+    import numpy as np
+
+    both = (splits.train, splits.eval)
+    known = Groups(group for split in both for group in split.groups or ())
+    numbers = len(known.names) + np.arange(sum(map(len, both)))
+    grouped = np.repeat([split.groups is not None for split in both], [*map(len, both)])
+    numbers[grouped] = np.asarray(known.numbers)
+    return numbers
 
 
 def _by_probe(

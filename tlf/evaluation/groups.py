@@ -35,19 +35,31 @@ def group_of(run: Path) -> str | None:
 
 
 def stored_groups(run: Path, names: Sequence[str]) -> "NDArray[np.integer] | None":
-    """The number of the group (N,) of each image that a run has evaluated. Of a run of an earlier
-    version, which has not stored it, a pattern over the names says it. None: it is not known.
+    """The number of the group (N,) of each image that a run has evaluated; None: it is not known.
 
     Raises:
         RunError: the table of the groups is damaged.
     """
-    if (stored := read_groups(run)) is not None:
-        found = [stored.get(name) for name in names]
-        return numbers(Groups(group for group in found if group is not None), len(names))
+    return numbers(groups_in(run, names), len(names))
+
+
+def groups_in(run: Path, names: Sequence[str]) -> Sequence[str] | None:
+    """The group of each image that a run has evaluated. Of a run of an earlier version, which has
+    not stored it, a pattern over the names says it. None: that of an image is not known, or the
+    recipe says nothing of groups.
+
+    Raises:
+        RunError: the table of the groups is damaged.
+    """
     group = group_of(run)
-    if group is not None and is_pattern(group):
+    if group is None:
+        return None
+    if (stored := read_groups(run)) is not None:
+        found = Groups(stored[name] for name in names if name in stored)
+        return found if len(found) == len(names) else None
+    if is_pattern(group):
         with suppress(DataError):
-            return numbers(found_in_names(names, group), len(names))
+            return found_in_names(names, group)
     return None
 
 

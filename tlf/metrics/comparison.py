@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,7 @@ def compare(
 ) -> Comparison:
     """Compare two models on the same images, which are matched by name; their order, and that of
     the classes, may differ. A name and its escaped form in a table are the same. The groups are
-    those of the first model's images.
+    those of the first model's images, or of the second's where only these are known.
 
     Raises:
         DataError: images, labels or classes are not the same, or a probability is no number.
@@ -79,6 +79,8 @@ def compare(
     check(one)
     check(other)
     other = _in_order_of(one, other)
+    if one.groups is None:
+        one = replace(one, groups=other.groups)
     right, other_right = one.predicted == one.labels, other.predicted == other.labels
     first, second = right & ~other_right, other_right & ~right
     top1, macro_f1 = _differences(one, other, resamples, seed)
@@ -115,7 +117,9 @@ def _in_order_of(one: Predicted, other: Predicted) -> Predicted:
             f"{one.classes[one.labels[image]]!r} and {one.classes[labels[image]]!r}; evaluate both "
             "on the same data"
         )
-    return Predicted(one.names, labels, other.probabilities[np.ix_(rows, columns)], one.classes)
+    probabilities = other.probabilities[np.ix_(rows, columns)]
+    groups = None if other.groups is None else other.groups[rows]
+    return Predicted(one.names, labels, probabilities, one.classes, groups)
 
 
 def same_classes(classes: tuple[str, ...], others: tuple[str, ...]) -> None:

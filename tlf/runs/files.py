@@ -15,7 +15,7 @@ from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import Metadata, as_json
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
-from tlf.inference.tables.groups import write_groups
+from tlf.inference.tables.groups import remove_groups, write_groups
 from tlf.inference.train_images import FILE, TrainImages, save_train_images
 from tlf.recipe.files import dump
 from tlf.recipe.tables import table
@@ -54,9 +54,13 @@ def write_chapter(folder: Path, job: Job, epochs: int, changes: Changes) -> None
 
 
 def _write_groups(folder: Path, job: Job) -> None:
-    """Write which eval images belong together, as the recipe says: figures of them need it."""
+    """Write which eval images belong together, as the recipe says: figures of them need it. Where
+    it no longer says so, the table goes.
+    """
     evaluated = job.splits.eval
-    if evaluated.groups is not None:
+    if evaluated.groups is None:
+        remove_groups(folder)
+    else:
         write_groups(folder, evaluated.names, evaluated.groups)
 
 

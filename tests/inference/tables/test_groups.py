@@ -3,7 +3,7 @@
 import pytest
 
 from tlf.errors import RunError
-from tlf.inference.tables.groups import FILE, read_groups, write_groups
+from tlf.inference.tables.groups import FILE, read_groups, remove_groups, write_groups
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -13,6 +13,9 @@ def test_what_is_written_is_read(tmp_path):
         "a, 1.jpg": "Ann", 'b".jpg': "Bob, B.", r"蚁\n.jpg": "Ann",
     }  # fmt: skip
     assert (tmp_path / FILE).read_text().startswith('path,group\n"a, 1.jpg",Ann\n')
+    remove_groups(tmp_path)
+    remove_groups(tmp_path)
+    assert read_groups(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["", "path\na\n", "path,group\na\n", 'path,group\n"a,b\n'])

@@ -55,6 +55,19 @@ def test_a_model_is_not_better_than_itself():
     assert "not distinguishable" in [*result.lines("a", "b")][-1]
 
 
+def test_groups_count_whichever_model_knows_them():
+    one = drawn_sets(150, 4, skill=1)
+    other = better_than(one)
+    known = shuffled(other)
+    known = replace(known, groups=np.array([one.names.index(n) // 10 for n in known.names]))
+    there, back = compare(one, known, resamples=200), compare(known, one, resamples=200)
+    assert there == compare(replace(one, groups=np.arange(150) // 10), other, resamples=200)
+    assert there.groups == back.groups == 15
+    assert there.p_value == back.p_value != compare(one, other, resamples=9).p_value
+    for figure, turned in ((there.map, back.map), (there.macro_f1, back.macro_f1)):
+        assert (figure.low, figure.high) == pytest.approx((-turned.high, -turned.low))
+
+
 def test_other_labels_or_classes_are_refused():
     one = marked([[1, 0]], [[0.9, 0.1]])
     with pytest.raises(DataError, match="with 'class 0' and without 'class 0'"):

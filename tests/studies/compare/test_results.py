@@ -8,9 +8,10 @@ from sklearn.metrics import average_precision_score
 
 from tlf.components import Split, Splits
 from tlf.errors import DataError
+from tlf.inference.tables.groups import write_groups
 from tlf.metrics.paired import over_seeds, over_splits
-from tlf.studies.compare.candidates import _same_groups, groups_of
-from tlf.studies.compare.results import Results, check_same_images_judged, read_results
+from tlf.studies.compare.candidates import _same_groups
+from tlf.studies.compare.results import Results, on_same_images, read_results
 
 LABELS = dict.fromkeys("abcdefghij", "ant")
 
@@ -21,7 +22,15 @@ def write(folder, rows):
     lines = ["path,label,predicted,p_ant,p_bee"]
     lines += [f"{name},ant,{'ant,0.9,0.1' if right else 'bee,0.1,0.9'}" for name, right in rows]
     (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
+    (folder / "recipe.toml").write_text("[data]\n")
     return folder
+
+
+def with_groups(run, groups):
+    """A run whose recipe has ``data.group``."""
+    (run / "recipe.toml").write_text('[data]\ngroup = "patient"\n')
+    write_groups(run, [*groups], [*groups.values()])
+    return run
 
 
 def test_each_image_is_held_out_once_and_seeds_are_rows(tmp_path):
@@ -47,7 +56,7 @@ def test_without_folds_there_are_seeds_alone(tmp_path):
     with pytest.raises(DataError, match=r"same images, and .*1 has others; remove that folder"):
         read_results({None: [found.run, other]})
     with pytest.raises(DataError, match="1 has others"):
-        check_same_images_judged({"x": found, "y": read_results({None: [other]})})
+        on_same_images({"x": found, "y": read_results({None: [other]})})
 
 
 def test_each_fold_has_its_own_map_where_images_have_several_labels(tmp_path):
@@ -66,6 +75,7 @@ def test_each_fold_has_its_own_map_where_images_have_several_labels(tmp_path):
         folder.mkdir()
         text = "\n".join(["path,labels,predicted_labels,p_a,p_b", *lines])
         (folder / "predictions.csv").write_text(f"{text}\n")
+        (folder / "recipe.toml").write_text("[data]\n")
         runs[fold] = [folder]
         maps.append(average_precision_score(labels, scores, average="macro"))
     found = read_results(runs)
@@ -93,7 +103,9 @@ def test_groups_are_those_of_the_images_by_name(tmp_path):
         write(tmp_path / f"{seed}", zip(names[::-1], random.random(20) < 0.7, strict=True))
         for seed in range(5)
     ]
-    found, plain = read_results({None: runs}, groups), read_results({None: runs})
+    plain = read_results({None: runs})
+    with_groups(runs[1], groups)
+    found = read_results({None: runs})
     assert [*found.groups] == [number % 7 for number in range(20)]
     never = np.zeros_like(found.per_image)
     told = found.better_than(replace(found, per_image=never))
@@ -107,13 +119,26 @@ def test_groups_are_those_of_the_images_by_name(tmp_path):
     )
 
 
+def test_all_candidates_have_the_groups_that_one_knows(tmp_path):
+    one, other = (
+        {fold: [write(tmp_path / f"{name}-{fold}", [(f"{fold}a", 1), (f"{fold}b", 0)])]
+         for fold in (1, 2)} for name in "xy"
+    )  # fmt: skip
+    with_groups(other[1][0], {"1a": "p", "1b": "q"})
+    with_groups(other[2][0], {"2a": "q", "2b": "p"})
+    results = {"x": read_results(one), "y": read_results(other)}
+    assert results["x"].groups is None
+    assert [[*found.groups] for found in on_same_images(results).values()] == [[0, 1, 1, 0]] * 2
+    with_groups(other[2][0], {"2a": "p"})  # one image is missing
+    results = {"x": read_results(one), "y": read_results(other)}
+    assert [found.groups for found in on_same_images(results).values()] == [None, None]
+
+
 def test_recipes_have_the_same_groups_or_none():
     def plan(*groups):
         split = Split(("a", "b"), (0, 1), str.encode, groups=groups or None)
         return SimpleNamespace(splits=Splits(split, split, ("x", "y")))
 
-    assert groups_of(plan("p", "q")) == {"a": "p", "b": "q"}
-    assert groups_of(plan("p", "q"), plan()) is None
     assert _same_groups(plan("p", "q"), plan("p", "q"))
     assert _same_groups(plan("p", "q"), plan())
     assert not _same_groups(plan("p", "q"), plan("p", "p"))

@@ -31,6 +31,16 @@ def write_groups(folder: Path, names: Sequence[str], groups: Sequence[str]) -> N
         writer.writerows((printable(name), printable(group)) for name, group in rows)
 
 
+def remove_groups(folder: Path) -> None:
+    """Remove the table, where there is one: the recipe no longer has ``data.group``.
+
+    Raises:
+        UnwritableError: it cannot be removed.
+    """
+    with writing(folder / FILE):
+        (folder / FILE).unlink(missing_ok=True)
+
+
 def read_groups(folder: Path) -> Mapping[str, str] | None:
     """Name of an image, as in ``predictions.csv`` → its group; None where there is no such table.
 

@@ -65,7 +65,7 @@ def compare(
 ) -> MultiLabelComparison:
     """Compare two models on the same images, which are matched by name; their order, and that of
     the classes, may differ. A name and its escaped form in a table are the same. The groups are
-    those of the first model's images.
+    those of the first model's images, or of the second's where only these are known.
 
     Raises:
         DataError: images, labels or classes are not the same, or a probability is no number.
@@ -73,6 +73,8 @@ def compare(
     check(one)
     check(other)
     other = _in_order_of(one, other)
+    if one.groups is None:
+        one = replace(one, groups=other.groups)
     resamples = resamples or resamples_for(*one.labels.shape)
     differences = _differences(one, other, resamples, seed)
     first, second = one.exact & ~other.exact, other.exact & ~one.exact
@@ -90,7 +92,8 @@ def compare(
 def _in_order_of(one: MultiLabelPredicted, other: MultiLabelPredicted) -> MultiLabelPredicted:
     """The second model's predictions, with images and classes in the order of the first one's."""
     same_classes(one.classes, other.classes)
-    cells = np.ix_(places(one.names, other.names), places(one.classes, other.classes))
+    rows = places(one.names, other.names)
+    cells = np.ix_(rows, places(one.classes, other.classes))
     labels = other.labels[cells]
     if (wrong := np.argwhere(labels != one.labels)).size:
         image, column = wrong[0].tolist()
@@ -107,6 +110,7 @@ def _in_order_of(one: MultiLabelPredicted, other: MultiLabelPredicted) -> MultiL
         probabilities=other.probabilities[cells],
         predicted=other.predicted[cells],
         thresholds=None,
+        groups=None if other.groups is None else other.groups[rows],
     )
 
 

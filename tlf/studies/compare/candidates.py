@@ -159,19 +159,16 @@ def _check_comparable(one: Plan, other: Plan) -> None:
 
 
 def _same_groups(one: Plan, other: Plan) -> bool:
-    first, second = groups_of(one), groups_of(other)
+    first, second = _groups_of(one), _groups_of(other)
     return None in (first, second) or first == second
 
 
-def groups_of(*plans: Plan) -> dict[str, str] | None:
-    """Eval image → its group, of a recipe or of its folds; None where it has no ``data.group``."""
-    found: dict[str, str] = {}
-    for plan in plans:
-        images = find_splits(plan).eval
-        if images.groups is None:
-            return None
-        found.update(zip(images.names, images.groups, strict=True))
-    return found
+def _groups_of(plan: Plan) -> dict[str, str] | None:
+    """Eval image → its group; None where a recipe has no ``data.group``."""
+    images = find_splits(plan).eval
+    if images.groups is None:
+        return None
+    return dict(zip(images.names, images.groups, strict=True))
 
 
 def _evaluated(plan: Plan) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tlf.errors import RunError
+from tlf.evaluation.groups import UNKNOWN, group_of
 from tlf.events import Notice, Prepared
 from tlf.metrics.groups import count
 from tlf.metrics.paired import CLAIM_FROM, joint_level
@@ -21,10 +22,10 @@ from tlf.runs.owner import owned, who_runs
 from tlf.runtime.cores import check_alone
 from tlf.runtime.files import absolute, writing
 from tlf.studies.accuracy import accuracy_of
-from tlf.studies.compare.candidates import Candidate, candidates, groups_of, run_folder
+from tlf.studies.compare.candidates import Candidate, candidates, run_folder
 from tlf.studies.compare.compared import Compared, ComparedRecipe, ComparedRun
 from tlf.studies.compare.presets import PRESETS
-from tlf.studies.compare.results import Results, check_same_images_judged, read_results
+from tlf.studies.compare.results import Results, on_same_images, read_results
 from tlf.studies.compare.runs import (
     accuracy_in,
     check_same_images,
@@ -91,7 +92,11 @@ def compare(
             yield Notice(f"{draws} {unit} give figures and no verdict, which takes {CLAIM_FROM}")
         runs = yield from _runs(chosen, seeds, folder, folds)
         question = "" if preset is None else PRESETS[preset].question
-        yield _compared(chosen, runs, folder, question)
+        compared = _compared(chosen, runs, folder, question)
+        every = [run for own in runs.values() for of_fold in own.values() for run in of_fold]
+        if compared.groups is None and any(group_of(run) is not None for run in every):
+            yield Notice(UNKNOWN)
+        yield compared
 
 
 @contextmanager
@@ -153,9 +158,7 @@ def _without_figures(note: str) -> str:
 
 
 def _compared(chosen: Sequence[Candidate], runs: Runs, folder: Path, question: str) -> Compared:
-    groups = next(filter(None, (groups_of(*one.plans) for one in chosen)), None)
-    results = {name: read_results(own, groups) for name, own in runs.items()}
-    check_same_images_judged(results)
+    results = on_same_images({name: read_results(own) for name, own in runs.items()})
     order = sorted(results, key=lambda name: -results[name].per_image.mean())
     level, best = joint_level(len(chosen)), results[order[0]]
     recipes = tuple(_recipe(name, runs[name], results[name], best, level) for name in order)

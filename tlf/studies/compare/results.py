@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlf.errors import DataError
-from tlf.evaluation.groups import numbers
+from tlf.evaluation.groups import groups_in, numbers
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.paired import Difference, over_seeds, over_splits
 from tlf.metrics.resampling import LEVEL
@@ -53,26 +53,28 @@ class Results:
         return tuple(float(means[self.folds == part].mean()) for part in parts)
 
 
-def read_results(
-    runs: Mapping[int | None, Sequence[Path]], groups: Mapping[str, str] | None = None
-) -> Results:
+def read_results(runs: Mapping[int | None, Sequence[Path]]) -> Results:
     """The results of a candidate.
 
     Parameters:
         runs: fold, or None → its runs, one for each seed.
-        groups: image → its group; None: groups are not known.
 
     Raises:
         DataError: runs with different seeds were evaluated on other images.
     """
-    seeds = [_read(some, groups) for some in zip(*runs.values(), strict=True)]
+    seeds = [_read(some) for some in zip(*runs.values(), strict=True)]
     for one in seeds[1:]:
         _check_same(seeds[0], one)
     per_image = np.concatenate([one.per_image for one in seeds])
-    return replace(seeds[0], per_image=per_image, folds=None if None in runs else seeds[0].folds)
+    return replace(
+        seeds[0],
+        per_image=per_image,
+        folds=None if None in runs else seeds[0].folds,
+        groups=_known(seeds),
+    )
 
 
-def _read(runs: Sequence[Path], groups: Mapping[str, str] | None) -> Results:
+def _read(runs: Sequence[Path]) -> Results:
     """The results of one seed, of its run of each fold."""
     every = [read_predictions(run / "predictions.csv") for run in runs]
     names = [name for one in every for name in one.names]
@@ -80,24 +82,36 @@ def _read(runs: Sequence[Path], groups: Mapping[str, str] | None) -> Results:
     per_image = np.concatenate([one.per_image for one in every])
     folds = np.repeat(np.arange(len(every)), [len(one.names) for one in every])
     order = np.argsort(names)
+    groups = [
+        group
+        for run, one in zip(runs, every, strict=True)
+        for group in groups_in(run, one.names) or ()
+    ]
     return Results(
         runs[0],
         dict(sorted(zip(names, labels, strict=True))),
         per_image[order][None],
         folds[order],
-        None if groups is None else numbers([groups[names[n]] for n in order], len(names)),
+        None if len(groups) < len(names) else numbers([groups[n] for n in order], len(names)),
     )
 
 
-def check_same_images_judged(results: Mapping[str, Results]) -> None:
-    """Check that all candidates were judged on the same images.
+def on_same_images(results: Mapping[str, Results]) -> dict[str, Results]:
+    """The results of all candidates, with the groups of the images, where one of them knows them.
 
     Raises:
-        DataError: they were not.
+        DataError: candidates were judged on different images.
     """
     first, *others = results.values()
     for one in others:
         _check_same(first, one)
+    groups = _known([*results.values()])
+    return {name: replace(one, groups=groups) for name, one in results.items()}
+
+
+def _known(results: Sequence[Results]) -> "NDArray[np.integer] | None":
+    """The groups of the same images: what the first knows that knows them."""
+    return next((one.groups for one in results if one.groups is not None), None)
 
 
 def _check_same(first: Results, other: Results) -> None:
