@@ -85,7 +85,8 @@ def test_options_of_plugins_keep_their_secrets():
     [
         "account_key", "accountKey", "signing_key", "encryption-key", "shared.key",
         "SharedAccessKey", "accessToken", "APIKey", "AWSSecretKey", "apikey", "passWord",
-        "connection_string", "connectionString", "db_pwd", "pwd", "bearer", "sas", "blobSAS", "PASSWD", "client_secret",
+        "connection_string", "connectionString", "db_pwd", "pwd", "bearer",
+        "sas", "blobSAS", "PASSWD", "client_secret",
     ],
 )  # fmt: skip
 def test_secrets_are_known_however_they_are_written(key):
