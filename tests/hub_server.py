@@ -44,7 +44,8 @@ class Repository:
 class HubServer(ThreadingHTTPServer):
     """``faults``: the start of a method and path → a status, or ``"cut"``: the connection ends.
 
-    ``xet``: where large files go; None: git LFS.
+    ``lost``: the same, after what was asked for is done, as of a gateway. ``unsaid``: what it does
+    not say about a repository. ``xet``: where large files go; None: git LFS.
     """
 
     daemon_threads = True
@@ -54,7 +55,8 @@ class HubServer(ThreadingHTTPServer):
         self.xet = xet
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.storage = f"http://localhost:{self.server_port}"  # elsewhere, as that of the hub
-        self.repositories, self.large, self.faults, self.requests = {}, {}, {}, []
+        self.repositories, self.large, self.requests = {}, {}, []
+        self.faults, self.lost, self.unsaid = {}, {}, set()
 
     def handle_error(self, request, client_address):
         """A client that hangs up is part of the tests."""
@@ -102,10 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.body = self.read_body()
         self.server.requests.append((self.command, path, dict(self.headers)))
-        what = f"{self.command} {path}"
-        for start, fault in self.server.faults.items():
-            if what.startswith(start):
-                return self.fail(fault)
+        self.lost = self.fault(self.server.lost, path)
+        if fault := self.fault(self.server.faults, path):
+            return self.fail(fault)
         if path.startswith("/large/"):  # storage: its addresses are signed
             return self.storage(path.removeprefix("/large/"))
         signed_in = self.headers.get("Authorization") == f"Bearer {TOKEN}"
@@ -116,6 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/api/repos/create":
             return self.create() if signed_in else self.fail(401)
         return self.repository(path, signed_in)
+
+    def fault(self, faults, path):
+        what = f"{self.command} {path}"
+        return next((fault for start, fault in faults.items() if what.startswith(start)), None)
 
     def read_body(self):
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -178,10 +183,11 @@ class _Handler(BaseHTTPRequestHandler):
                 {"error": "no such revision"}, 404, {"X-Error-Code": "RevisionNotFound"}
             )
         files = [{"rfilename": name, "size": len(data)} for name, data in at[1].items()]
-        return self.json({
+        about = {
             "id": name, "modelId": name, "sha": at[0], "private": found.private, "siblings": files,
             "tags": [], "downloads": 0, "likes": 0,
-        })  # fmt: skip
+        }  # fmt: skip
+        return self.json({key: about[key] for key in about.keys() - self.server.unsaid})
 
     def preupload(self, name, found):
         files = json.loads(self.body)["files"]
@@ -221,7 +227,10 @@ class _Handler(BaseHTTPRequestHandler):
         for line in self.body.splitlines():
             item = json.loads(line)
             value = item["value"]
-            if item["key"] == "file":
+            if item["key"] == "header":
+                if value.get("parentCommit") not in (None, found.at("main")[0]):
+                    return self.json({"error": "A commit has happened since"}, 412)
+            elif item["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif item["key"] == "lfsFile":
                 files[value["path"]] = self.stored(value["oid"])
@@ -273,14 +282,16 @@ class _Handler(BaseHTTPRequestHandler):
         return self.send(json.dumps(value).encode(), status, dict(headers), "application/json")
 
     def send(self, body, status=200, headers=(), kind="application/octet-stream"):
+        fault, self.lost = self.lost, None
+        if fault:
+            return self.fail(fault)
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         for name, value in dict(headers).items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        return self.wfile.write(b"" if self.command == "HEAD" else body)
 
 
 if __name__ == "__main__":

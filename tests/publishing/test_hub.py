@@ -20,10 +20,7 @@ from small import needs_onnx
 from tlf.errors import RunError, WeightsError
 from tlf.inference.predictions import read_predictions
 from tlf.publishing.facts import read_facts
-from tlf.publishing.hub import push as module
 from tlf.publishing.hub import staging
-from tlf.publishing.hub.staging import Staged
-from tlf.publishing.loaders import OwnLoader
 from xet_storage import XetStorage
 
 pytestmark = pytest.mark.filterwarnings(  # huggingface_hub gives its network library old options
@@ -113,18 +110,6 @@ def test_what_exists_is_not_changed_unasked(pushed, on_hub, finished):
     assert len(on_hub.repositories["me/my_shapes"].commits) == before
 
 
-@pytest.fixture
-def staged(monkeypatch):
-    """Two small files in place of a whole run: what is staged is shown above."""
-
-    def stage(facts, folder, repository, *, onnx):
-        (folder / "README.md").write_text("---\nlicense: mit\n---\n")
-        (folder / "model.safetensors").write_bytes(b"0" * 200_000)
-        return Staged({"README.md": 24, "model.safetensors": 200_000}, OwnLoader())
-
-    monkeypatch.setattr(module, "stage", stage)
-
-
 def test_old_files_of_another_model_are_removed(on_hub, finished, staged):
     there = on_hub.repositories["me/old"] = Repository(private=True)
     there.commit({"model.onnx": b"old", "notes.txt": b"mine"})
@@ -170,48 +155,6 @@ def test_a_storage_that_refuses_leaves_an_empty_repository(storage, finished, st
     assert {*server.repositories["me/refused"].files} == {".gitattributes"}
 
 
-def test_a_commit_whose_answer_is_lost_is_not_repeated(on_hub, finished, staged, monkeypatch):
-    monkeypatch.setattr(on_hub, "faults", {"POST /api/models/me/lost/commit": "cut"})
-    with pytest.raises(RunError, match=r"/me/lost holds all of the files now, or none: look there"):
-        package.push(finished, "me/lost", licence="mit")
-    asked = [
-        path for _, path, _ in on_hub.requests if path.startswith("/api/models/me/lost/commit")
-    ]
-    assert len(asked) == 1
-
-
-FAULTS = {
-    "the token": ({"GET /api/models": 401, "POST /api/repos/create": 401}, "does not accept the t"),
-    "no right": ({"POST /api/repos/create": 403}, "403: the token may not write there; use one wi"),
-    "a fault": ({"POST /api/repos/create": 500}, "answered 500: it has a fault; try again later"),
-    "a race": ({"POST /api/repos/create": 409}, "409: somebody else has changed it now"),
-    "asking": ({"GET /api/models": 403}, "asking for http.* failed: the hub answered 403"),
-}
-
-
-@pytest.mark.parametrize(("faults", "told"), FAULTS.values(), ids=FAULTS)
-def test_nothing_is_pushed_where_the_hub_refuses(
-    on_hub, finished, staged, monkeypatch, faults, told
-):
-    monkeypatch.setattr(on_hub, "faults", faults)
-    with pytest.raises(RunError, match=told + r".*Nothing was pushed$"):
-        package.push(finished, "me/refused", licence="mit")
-    assert "me/refused" not in on_hub.repositories
-
-
-@pytest.mark.parametrize("fault", [403, 413])
-def test_a_push_that_fails_late_says_what_is_left(on_hub, finished, staged, monkeypatch, fault):
-    name = f"me/late-{fault}"
-    monkeypatch.setattr(on_hub, "faults", {f"POST /api/models/{name}/commit": fault})
-    left = rf"/{name} was created and holds none of the files; write --overwrite .*hf repos delete"
-    with pytest.raises(RunError, match=left):
-        package.push(finished, name, licence="mit")
-    assert {*on_hub.repositories[name].files} == {".gitattributes"}
-    monkeypatch.setattr(on_hub, "faults", {})
-    package.push(finished, name, licence="mit", overwrite=True)
-    assert "model.safetensors" in on_hub.repositories[name].files
-
-
 def test_what_is_asked_for_is_checked_before_the_network(on_hub, finished, monkeypatch):
     asked = len(on_hub.requests)
     with pytest.raises(RunError, match=r"--repo must be user/name, got 'ants': it has no owner"):
@@ -226,24 +169,6 @@ def test_what_is_asked_for_is_checked_before_the_network(on_hub, finished, monke
     with pytest.raises(RunError, match="needs a token, got none; log in with: hf auth login, or"):
         package.push(finished, "me/ants")
     assert len(on_hub.requests) == asked
-
-
-def test_a_hub_that_is_not_there(on_hub, finished, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    left = (
-        r"refused\. Nothing was pushed; push again where there is a network, or set HF_ENDPOINT to "
-    )
-    with pytest.raises(RunError, match=rf"^asking for http://127.0.0.1:9/me/ants failed: .*{left}"):
-        package.push(finished, "me/ants", licence="mit")
-
-
-def test_a_hub_that_hangs_up(on_hub, finished, staged, monkeypatch):
-    monkeypatch.setattr(on_hub, "faults", {"POST /api/repos/create": "cut"})
-    with pytest.raises(
-        RunError, match=r"creating http.* failed: .*\. Nothing was pushed; push again"
-    ):
-        package.push(finished, "me/refused", licence="mit")
-    assert "me/refused" not in on_hub.repositories
 
 
 def test_where_only_tlf_loads_the_model_it_says_so(finished, monkeypatch):

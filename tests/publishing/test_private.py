@@ -51,6 +51,9 @@ def test_of_a_path_the_last_part_is_left():
         ("tlf evaluate '/a/b c/run' --split test", "tlf evaluate 'run' --split test"),
         ("\"C:\\Users\\A B\\x\" and '~/a b/y' and it's", "\"x\" and 'y' and it's"),
         ("class '/' and 'a/b'", "class '/' and 'a/b'"),
+        ("see `/home/me/secret dir/x.png` or `~/a b/y`", "see `x.png` or `y`"),
+        ("file(/home/me/p q/img.png), [/a b/c d/e], {C:\\A B\\x}", "file(img.png), [e], {x}"),
+        ("none (/home/me/ants (2)/p q/a.csv) (/), f(1/2)", "none (a.csv) (/), f(1/2)"),
     ],
 )
 def test_sentences_name_no_folder(said, left):
@@ -75,6 +78,24 @@ def test_options_of_plugins_keep_their_secrets():
         "aws_secret_access_key": "…", "proxy-authorization": "…", "credentials": {"user": "…"},
         "passphrase": ["…", ""],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "account_key", "accountKey", "signing_key", "encryption-key", "shared.key",
+        "SharedAccessKey", "accessToken", "APIKey", "AWSSecretKey", "apikey", "passWord",
+        "connection_string", "connectionString", "db_pwd", "pwd", "bearer",
+        "sas", "blobSAS", "PASSWD", "client_secret",
+    ],
+)  # fmt: skip
+def test_secrets_are_known_however_they_are_written(key):
+    assert public({"storage": {key: "zzz"}}) == {"storage": {key: "…"}}
+
+
+@pytest.mark.parametrize("key", ["sort_key", "tokenizer", "maxTokens", "canvas", "account", "by"])
+def test_other_options_are_no_secrets(key):
+    assert public({key: "zzz"}) == {key: "zzz"}
 
 
 def test_provenance_has_the_recipe_without_its_paths():

@@ -47,9 +47,12 @@ def reason(error: BaseException, advice: Mapping[int, str] = ADVICE) -> str:
     return f"the hub answered {status}: {meant or _first_line(one)}"
 
 
-def was_answered(error: BaseException) -> bool:
-    """Whether the hub has refused; otherwise it could not be reached."""
-    return _answer(error) is not None
+def was_refused(error: BaseException) -> bool:
+    """Whether the hub has refused. Otherwise it could not be reached, or its answer is of a fault,
+    maybe of a gateway before it: it may have done what was asked for.
+    """
+    answer = _answer(error)
+    return answer is not None and 400 <= answer[0] < 500
 
 
 def _answer(error: BaseException) -> tuple[int, BaseException] | None:

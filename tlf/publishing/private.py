@@ -21,17 +21,33 @@ _SENTENCES = ("notes",)
 """Keys of sentences. One may begin with a path."""
 
 _SECRETS = re.compile(
-    r"(.*[_-])?(password|passwd|passphrase|secret|token|credentials?|authorization"
-    r"|(api|access|secret|private|auth)[_-]?key)",
+    r"(.*_)?(pass_?(word|wd|phrase)|pwd|secret|token|bearer|sas|credentials?|authorization"
+    r"|connection_?string"
+    r"|(api|access|account|auth|encryption|private|secret|shared|signing)_?key)",
     re.IGNORECASE,
 )
-"""Keys of options of plugins whose values nobody else may know."""
+"""Keys of options of plugins whose values nobody else may know, with ``_`` between words."""
+
+_BETWEEN_WORDS = re.compile(r"\W|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""What stands for the ``_`` of ``access_key`` in ``access-key`` and ``accessKey``."""
 
 _IN_SENTENCE = re.compile(r"(?:file://)?(?<![\w.:/~-])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"`,;]+){2,}")
 """A path of at least two parts in a sentence."""
 
-_QUOTED_PATH = re.compile(r"""(['"])((?:~|[A-Za-z]:|file:/)?[/\\][^'"]*)\1""")
-"""A path between quotes in a sentence. It may have spaces."""
+_START = r"(?:~|[A-Za-z]:|file:/)?[/\\]"
+"""Of an absolute path."""
+
+_QUOTED_PATH = re.compile(
+    "|".join(
+        [
+            *(rf"(?<={quote}){_START}[^{quote}]*(?={quote})" for quote in "'\"`"),
+            rf"(?<=\(){_START}(?:[^()]|\([^()]*\))*(?=\))",
+            rf"(?<=\[){_START}(?:[^\[\]]|\[[^\[\]]*\])*(?=\])",
+            rf"(?<=\{{){_START}(?:[^{{}}]|\{{[^{{}}]*\}})*(?=\}})",
+        ]
+    )
+)
+"""A path between quotes, or in brackets, in a sentence. It may have spaces, and such brackets."""
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 """What may be the name of an image in a sentence."""
@@ -130,11 +146,7 @@ def _name(path: str) -> str:
 
 
 def _last_part(path: re.Match[str]) -> str:
-    return _name(path[0])
-
-
-def _last_part_quoted(path: re.Match[str]) -> str:
-    return f"{path[1]}{_name(path[2]) or path[2]}{path[1]}"
+    return _name(path[0]) or path[0]
 
 
 def _without(folders: tuple[str, ...], text: str) -> str:
@@ -145,7 +157,7 @@ def _without(folders: tuple[str, ...], text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = _QUOTED_PATH.sub(_last_part_quoted, shown(text))
+    text = _QUOTED_PATH.sub(_last_part, shown(text))
     return _IN_SENTENCE.sub(_last_part, text)
 
 
@@ -159,7 +171,7 @@ def _masked(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _public_option(key: str, value: Any, folders: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
-    if _SECRETS.fullmatch(key):
+    if _SECRETS.fullmatch(_BETWEEN_WORDS.sub("_", key)):
         return _masked(value)
     if key in _PATTERNS and is_pattern(str(value)):
         return value

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from tlf.errors import RunError, TlfError
-from tlf.pretrained.hub_answers import ADVICE, reason, was_answered
+from tlf.pretrained.hub_answers import ADVICE, reason, was_refused
 
 LOGIN = "log in with: hf auth login, or set HF_TOKEN to a token with write access"
 
@@ -13,6 +13,7 @@ WRITING: Mapping[int, str] = {
     401: f"it does not accept the token; {LOGIN}",
     403: "the token may not write there; use one with write access, or another --repo",
     409: "somebody else has changed it now, or it has such a repository; try again",
+    412: "somebody else has changed it since it was asked for its files; try again",
     413: "a file is too large for it",
 }
 """Status → what it means for who writes."""
@@ -20,10 +21,10 @@ WRITING: Mapping[int, str] = {
 NOTHING = "Nothing was pushed"
 
 UNREACHED = (
-    "push again where there is a network, or set HF_ENDPOINT to a mirror of the hub; --to card "
-    "writes the card without one"
+    "push again where the hub can be reached, or set HF_ENDPOINT to a mirror of it; --to card "
+    "writes the card without it"
 )
-"""What to do where nothing has answered."""
+"""What to do where the hub has not answered."""
 
 
 @contextmanager
@@ -34,8 +35,9 @@ def hub_failures(
 
     Parameters:
         doing: what fails.
-        left: what is on the hub then.
-        unanswered: the same where nothing has answered, and what to do.
+        left: what is on the hub where it has refused.
+        unanswered: the same where nothing has answered, or with a fault (5xx): a gateway says so
+            of a hub that may have done it. And what to do.
 
     Raises:
         RunError: says both, and what to do.
@@ -45,5 +47,5 @@ def hub_failures(
     except TlfError:
         raise
     except Exception as error:  # the network library of the hub differs between versions
-        outcome = left if was_answered(error) else unanswered
+        outcome = left if was_refused(error) else unanswered
         raise RunError(f"{doing} failed: {reason(error, WRITING)}. {outcome}") from error

@@ -44,6 +44,8 @@ class Standing:
     """Whether its owner alone sees it, or will."""
     files: frozenset[str] = frozenset()
     """Their names."""
+    commit: str | None = None
+    """The one that holds them; None of a repository that is new or has no commit."""
 
 
 def push(
@@ -135,8 +137,14 @@ def _look_up(api: "HfApi", repository: str, *, private: bool, overwrite: bool) -
                 f"{NOTHING}"
             )
         about = api.model_info(repository)
-        files = frozenset(one.rfilename for one in about.siblings or ())
-        found = Standing(exists=True, private=bool(about.private), files=files)
+        if about.siblings is None or (about.siblings and about.sha is None):
+            raise RunError(
+                f"{url} exists, and {api.endpoint} does not say which files it has, in which "
+                "commit: old ones might stay beside the new model; push to the hub itself (unset "
+                f"HF_ENDPOINT), or to another --repo. {NOTHING}"
+            )
+        files = frozenset(one.rfilename for one in about.siblings)
+        found = Standing(True, bool(about.private), files, about.sha)
     if private and not found.private:
         raise RunError(
             f"{url} exists and is seen by everybody, and --private asks for the opposite; make it "
@@ -156,7 +164,11 @@ def _announce(url: str, standing: Standing, staged: Staged) -> None:
 
 def _create(api: "HfApi", repository: str, *, private: bool) -> None:
     url = f"{api.endpoint}/{repository}"
-    with hub_failures(f"creating {url}", NOTHING):
+    unknown = (
+        f"{NOTHING}, but {url} may exist now, without the files; write --overwrite to push again, "
+        "whether it does or not"
+    )
+    with hub_failures(f"creating {url}", NOTHING, unknown):
         api.create_repo(repository, private=private)
     sys.stderr.write(f"created {url}; it is empty until the last file is there\n")
 
@@ -186,5 +198,6 @@ def _upload(api: "HfApi", repository: str, folder: Path, staged: Staged, standin
             repository,
             changes,
             commit_message=f"Model, head, records and card of a run of tlf {tlf.__version__}",
+            parent_commit=standing.commit,  # nothing that came in between is overwritten
         )
     return str(done.oid)
