@@ -82,8 +82,8 @@ def _check_everywhere(judged: Judged, folds: "Sequence[NDArray[np.bool_]]") -> N
             )
             raise DataError(
                 f"class {name!r} must have images in each of {FOLDS} folds, got a fold without; "
-                "copies (tlf check lists them) and images of one group (data.group) are in one fold: add "
-                "other images of the class"
+                "copies (tlf check lists them) and images of one group (data.group) are in one "
+                "fold: add other images of the class"
             )
 
 
