@@ -78,5 +78,5 @@ def test_too_few_images_say_how_many_are_needed():
 def test_a_class_of_copies_is_named():
     groups = np.arange(25)
     groups[20:] = np.arange(5)
-    with pytest.raises(DataError, match="class 'class 1' must have 5 train images that no other"):
+    with pytest.raises(DataError, match="class 'class 1' must have images in each of 5 folds, got"):
         draws_of(judged_of(20, 5, groups=groups), 0)

@@ -52,7 +52,8 @@ export const GLOSSARY = [
   {
     id: "loss",
     term: "loss",
-    means: "How wrong the probabilities are: 0 if that of every label is 1, and that of every other class 0.",
+    means:
+      "How wrong the probabilities are: 0 if that of every label is 1, and that of every other class 0.",
   },
   {
     id: "forward",
@@ -141,7 +142,8 @@ export const GLOSSARY = [
     id: "probability",
     term: "probability",
     said: ["probabilities"],
-    means: "How sure the network is of a class. Where an image has one label, those of all classes add up to 100 %; where it may have several, each stands by itself.",
+    means:
+      "How sure the network is of a class. Where an image has one label, those of all classes add up to 100 %; where it may have several, each stands by itself.",
   },
   {
     id: "batchnorm",

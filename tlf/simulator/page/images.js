@@ -14,13 +14,15 @@ export function mountImages(store, root) {
       scene,
       "train",
       "The batch",
-      (count) => `The ${count === 1 ? "image" : `${count} images`} that a step trains on. ${scene.right}`,
+      (count) =>
+        `The ${count === 1 ? "image" : `${count} images`} that a step trains on. ${scene.right}`,
     ),
     imageGroup(
       scene,
       "eval",
       "Unseen",
-      (count) => `${count === 1 ? "1 image" : `${count} images`} that no step trains on. ${scene.right}`,
+      (count) =>
+        `${count === 1 ? "1 image" : `${count} images`} that no step trains on. ${scene.right}`,
     ),
   ].filter((group) => group.images.length > 0);
   const filters = filterFigures();
