@@ -19,6 +19,7 @@ from tlf.data.transforms import (
     load_full,
     load_opened,
     loaded_shape,
+    mirrored,
     normalize,
 )
 from tlf.errors import DataError
@@ -252,3 +253,9 @@ def test_images_at_full_resolution_are_held_once_beside_pillows_own():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert image.numel() <= peak < 1.5 * image.numel()
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+def test_left_and_right_are_exchanged(dtype):
+    image = torch.tensor([[[0, 1, 255], [3, 4, 5]]]) * (257 if dtype == torch.uint16 else 1)
+    assert mirrored(image.to(dtype)).equal(image[..., [2, 1, 0]].to(dtype))

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from tlf.data.transforms import mirrored
 from tlf.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class CropFlip:
         box = RandomResizedCrop.get_params(image, [*self.scale], [*self.ratio])
         crop: Tensor = functional.resized_crop(image, *box, [size, size], antialias=True)
         if torch.rand((), device="cpu") < self.flip:
-            crop = functional.horizontal_flip(crop)
+            crop = mirrored(crop)
         return crop
 
 

@@ -137,6 +137,15 @@ def center_crop(image: "Tensor", size: int) -> "Tensor":
     return image[..., top : top + size, left : left + size]
 
 
+def mirrored(image: "Tensor") -> "Tensor":
+    """An image (C, H, W), uint8 or uint16, with left and right exchanged."""
+    import torch
+
+    if image.dtype != torch.uint16:
+        return image.flip(-1)
+    return image.view(torch.int16).flip(-1).view(torch.uint16)  # torch 2.11 flips no uint16
+
+
 def normalize(images: "Tensor", preprocessing: Preprocessing) -> "Tensor":
     """Images (B, C, H, W) → float32 ``(images / white - mean) / std``, on the same device. White is
     255 of uint8, and 65,535 of uint16.

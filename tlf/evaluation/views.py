@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tlf.data.transforms import center_crop
+from tlf.data.transforms import center_crop, mirrored
 from tlf.errors import TlfError
 
 MOST = 10
@@ -18,8 +18,8 @@ MOST = 10
 _PLACES = ((0.5, 0.5), (0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0))
 """Where a crop lies in the resized image, down and across: the centre, then the corners."""
 
-_ORDER = (*((place, mirrored) for place in _PLACES[:1] for mirrored in (False, True)),
-          *((place, mirrored) for mirrored in (False, True) for place in _PLACES[1:]))  # fmt: skip
+_ORDER = (*((place, turned) for place in _PLACES[:1] for turned in (False, True)),
+          *((place, turned) for turned in (False, True) for place in _PLACES[1:]))  # fmt: skip
 """Centre, centre mirrored, top left, bottom right, top right, bottom left, and these mirrored."""
 
 
@@ -39,16 +39,16 @@ class Views:
         return "flip" if self.count == 2 else f"views={self.count}"
 
     def cut(self, image: Tensor, size: int) -> Tensor:
-        """A resized uint8 image (C, H, W) → its views (V, C, S, S)."""
+        """A resized image (C, H, W), uint8 or uint16 → its views (V, C, S, S)."""
         height, width = image.shape[-2:]
         if (
             height < size or width < size
         ):  # black is added around it: no crop has a place of its own
             image = center_crop(image, max(size, height, width))
         shown = []
-        for place, mirrored in _ORDER[: self.count]:
+        for place, turned in _ORDER[: self.count]:
             crop = _crop(image, size, place)
-            shown.append(crop.flip(-1) if mirrored else crop)
+            shown.append(mirrored(crop) if turned else crop)
         return torch.stack(shown)
 
 
