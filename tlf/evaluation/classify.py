@@ -99,7 +99,7 @@ def _predicted(
         model.labels,
         task.predicted(figures, limits).numpy(),
         model.thresholds,
-        numbers(own, len(kept)),
+        numbers(own),
     )
 
 

@@ -40,7 +40,7 @@ def stored_groups(run: Path, names: Sequence[str]) -> "NDArray[np.integer] | Non
     Raises:
         RunError: the table of the groups is damaged.
     """
-    return numbers(groups_in(run, names), len(names))
+    return numbers(groups_in(run, names))
 
 
 def groups_in(run: Path, names: Sequence[str]) -> Sequence[str] | None:
@@ -74,7 +74,7 @@ def recorded_groups(
         if (stored := stored_groups(run, names)) is not None:
             return stored
     images = find() if known else None
-    return None if images is None else numbers(images.groups, len(names))
+    return None if images is None else numbers(images.groups)
 
 
 def are_unknown(run: Path | None, groups: "NDArray[np.integer] | None") -> bool:
@@ -82,11 +82,11 @@ def are_unknown(run: Path | None, groups: "NDArray[np.integer] | None") -> bool:
     return groups is None and run is not None and group_of(run) is not None
 
 
-def numbers(groups: Sequence[str] | None, images: int) -> "NDArray[np.integer] | None":
-    """The number of each image's group (N,); None unless that of every image is known."""
+def numbers(groups: Sequence[str] | None) -> "NDArray[np.integer] | None":
+    """The number of each image's group (N,); None where groups are not known."""
     import numpy as np
 
-    if groups is None or len(groups) < images:
+    if groups is None:
         return None
     found: NDArray[np.integer] = np.asarray(Groups(groups).numbers, np.int64)
     return found

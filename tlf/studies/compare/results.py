@@ -92,7 +92,7 @@ def _read(runs: Sequence[Path]) -> Results:
         dict(sorted(zip(names, labels, strict=True))),
         per_image[order][None],
         folds[order],
-        None if len(groups) < len(names) else numbers([groups[n] for n in order], len(names)),
+        numbers([groups[n] for n in order]) if len(groups) == len(names) else None,
     )
 
 
