@@ -168,6 +168,8 @@ def test_what_is_asked_for_is_checked_before_the_network(on_hub, finished, monke
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(RunError, match="needs a token, got none; log in with: hf auth login, or"):
         package.push(finished, "me/ants")
+    with pytest.raises(RunError, match="nowhere is not the folder of a run"):
+        package.push(finished / "nowhere", "me/ants")
     assert len(on_hub.requests) == asked
 
 

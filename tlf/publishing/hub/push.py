@@ -78,8 +78,8 @@ def push(
         DataError: images of the run are missing, so that nothing can be compared.
         WeightsError: the model no longer gives what the run gave.
     """
-    api = _api(repository)
     facts = read_facts(absolute(run), licence)
+    api = _api(repository)
     if licence is None and not facts.licence.known:
         raise RunError(
             f"the licence of a model on the hub must be known, got none: {facts.licence.reason} "
