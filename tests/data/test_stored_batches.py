@@ -1,70 +1,131 @@
 import threading
 
+import numpy as np
 import pytest
 import torch
 
+from tlf.builtin.augmentations import CropFlip
+from tlf.cache.entry import EntryKey
+from tlf.cache.store import Cache
 from tlf.data.loading import Images
-from tlf.data.stored_batches import stored_batches
+from tlf.data.pixel_store import StoredPixels
+from tlf.data.stored_batches import are_read_whole, stored_batches
+
+COUNT, SIZE = 71, 4
+CPU = torch.device("cpu")
 
 
-class Numbered:
-    """Images that hold their number; the threads that asked for them."""
+def stored(folder, type_="uint8", channels=3):
+    """Images of different shapes, none of them narrower or lower than ``SIZE``."""
+    rng = np.random.default_rng(0)
+    shapes = np.stack(
+        [np.full(COUNT, channels), *rng.integers(SIZE, 9, (2, COUNT))], axis=1, dtype=np.int32
+    )
+    sizes = shapes.prod(axis=1, dtype=np.int64)
+    values = rng.integers(0, np.iinfo(type_).max + 1, sizes.sum()).astype(type_)
+    ends = sizes.cumsum()
+    cache, key = Cache(folder, 10**9), EntryKey("pixels", "images", {"a": type_})
+    cache.store(key, values.tobytes())
 
-    def __init__(self):
-        self.threads = set()
+    def decoded(index):
+        image = values[ends[index] - sizes[index] : ends[index]]
+        return torch.from_numpy(image.reshape(shapes[index]).copy())
 
-    def __call__(self, index):
-        self.threads.add(threading.get_ident())
-        if index == 77:
-            raise OSError("it was removed")
-        return torch.full((3, 6, 4), index, dtype=torch.uint8)
+    starts = (ends - sizes) * values.itemsize
+    return StoredPixels(cache.open(key), shapes, starts, decoded, type=type_)
 
 
-def batches(*sizes, start=0):
-    numbers = iter(range(start, start + sum(sizes)))
+@pytest.fixture
+def images(tmp_path):
+    return Images(stored(tmp_path), torch.arange(100) * 2, SIZE)
+
+
+def batches(*sizes, seed=None):
+    numbers = range(sum(sizes))
+    if seed is not None:
+        numbers = np.random.default_rng(seed).permutation(COUNT)[: sum(sizes)].tolist()
+    numbers = iter(numbers)
     return [[(0, next(numbers)) for _ in range(size)] for size in sizes]
 
 
-def test_batches_are_whole_and_in_order():
-    pixels = Numbered()
-    images = Images(pixels, torch.arange(100) * 2, 4)
-    found = [*stored_batches(images, batches(40, 5, 1, 20, 3, 2), 4, pin=False)]
-    assert [len(part.labels) for [part] in found] == [40, 5, 1, 20, 3, 2]
-    whole = torch.cat([part.inputs for [part] in found])
-    assert torch.equal(whole, torch.stack([images[0, i][1] for i in range(71)]))
-    assert torch.equal(torch.cat([part.labels for [part] in found]), torch.arange(71) * 2)
-    assert torch.equal(torch.cat([part.indices for [part] in found]), torch.arange(71))
-    assert len(pixels.threads) > 1
+def check(images, keys, device, threads=4):
+    pin = device.type == "cuda"
+    found = [part.on(device) for [part] in stored_batches(images, keys, threads, pin=pin)]
+    assert [len(batch.labels) for batch in found] == [len(each) for each in keys]
+    for batch, each in zip(found, keys, strict=True):
+        samples = [images[key] for key in each]
+        assert batch.indices.tolist() == [index for index, _, _ in samples]
+        assert torch.equal(batch.inputs.cpu(), torch.stack([image for _, image, _ in samples]))
+        assert batch.inputs.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(batch.labels.cpu(), torch.stack([label for _, _, label in samples]))
 
 
-def test_an_error_comes_with_its_batch():
-    images = Images(Numbered(), torch.arange(100), 4)
-    found = stored_batches(images, batches(20, 20, start=50), 2, pin=False)
+@pytest.mark.parametrize("seed", [None, 1])
+@pytest.mark.parametrize(("type_", "channels"), [("uint8", 3), ("uint16", 3), ("uint16", 1)])
+def test_batches_are_whole_and_in_order(tmp_path, type_, channels, seed):
+    images = Images(stored(tmp_path, type_, channels), torch.arange(100) * 2, SIZE)
+    check(images, batches(40, 5, 1, 20, 3, 2, seed=seed), CPU)
+
+
+def test_an_image_may_come_twice(images):
+    check(images, [[(0, 3), (0, 3), (0, 4), (0, 3)]], CPU)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("type_", ["uint8", "uint16"])
+def test_centres_are_cut_on_the_device(tmp_path, type_):
+    images = Images(stored(tmp_path, type_), torch.arange(100) * 2, SIZE)
+    check(images, batches(40, 5, 1, 20, seed=1), torch.device("cuda"))
+
+
+def test_what_follows_in_the_entry_is_read_at_once(images, monkeypatch):
+    read, whole = [], type(images.pixels.entry).read_into
+
+    def noted(entry, buffer, start):
+        read.append(len(buffer))
+        whole(entry, buffer, start)
+
+    monkeypatch.setattr(type(images.pixels.entry), "read_into", noted)
+    [*_] = stored_batches(images, batches(32), 1, pin=False)
+    assert len(read) == 1
+    [*_] = stored_batches(images, [[(0, 9), (0, 10), (0, 3)]], 1, pin=False)
+    assert len(read) == 3
+
+
+def test_images_are_decoded_anew_where_the_entry_was_cut(images):
+    expected = [images.pixels(index) for index in range(COUNT)]
+    images.pixels.entry.opened()
+    with (images.pixels.entry.folder / "data").open("r+b") as file:
+        file.truncate(900)
+    check(images, batches(40, 20), CPU)
+    assert all(torch.equal(images.pixels(i), image) for i, image in enumerate(expected))
+
+
+def test_an_error_comes_with_its_batch(images):
+    def decoded(index):
+        raise OSError("it was removed")
+
+    vars(images.pixels)["decoded"] = decoded
+    images.pixels.entry.opened()
+    with (images.pixels.entry.folder / "data").open("r+b") as file:
+        file.truncate(int(images.pixels.starts[20]))
+    found = stored_batches(images, batches(20, 20), 2, pin=False)
     assert len(next(found)[0].labels) == 20
     with pytest.raises(OSError, match="it was removed"):
         next(found)
 
 
-def test_a_stop_ends_all_reading():
+def test_a_stop_ends_all_reading(images):
     """Nothing is read any more, and no thread is left."""
-    pixels, before = Numbered(), threading.active_count()
-    images = Images(pixels, torch.arange(100), 4)
-    found = stored_batches(images, batches(20, 20, 20, start=20), 2, pin=False)
+    before = threading.active_count()
+    found = stored_batches(images, batches(20, 20, 20), 2, pin=False)
     next(found)
     found.close()
     assert threading.active_count() == before
 
 
-def test_threads_start_no_threads_of_torch(monkeypatch):
-    """torch copies more than 32,768 values by several threads, in each of the threads that ask."""
-    monkeypatch.setattr(torch.Tensor, "copy_", None)
-    images = Images(Numbered(), torch.arange(100), 4)
-    [[part]] = stored_batches(images, batches(20), 2, pin=False)
-    assert part.inputs[7].unique().tolist() == [7]
-
-
 @pytest.mark.parametrize("pin", [True, False])
-def test_memory_is_asked_for_in_one_thread(monkeypatch, pin):
+def test_memory_is_asked_for_in_one_thread(images, monkeypatch, pin):
     """The first thread of a process has its GPU; others would start the first one of the host."""
     asked, empty = [], torch.empty
 
@@ -74,14 +135,25 @@ def test_memory_is_asked_for_in_one_thread(monkeypatch, pin):
 
     monkeypatch.setattr(torch, "empty", noted)
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
-    images = Images(Numbered(), torch.arange(100), 4)
     [*_] = stored_batches(images, batches(20, 3), 2, pin=pin)
     assert asked == [(True, pin)] * 2
 
 
 @pytest.mark.gpu
-def test_page_locked_memory():
-    images = Images(Numbered(), torch.arange(100), 4)
+def test_page_locked_memory(images):
     [[part]] = stored_batches(images, batches(5), 2, pin=True)
-    assert part.inputs.is_pinned()
+    assert part.pixels.is_pinned()
+    assert part.places.is_pinned()
     assert part.labels.is_pinned()
+
+
+def test_what_is_not_read_whole(images):
+    """Images that are augmented, prepared or padded."""
+    labels, pixels = images.labels, images.pixels
+    assert are_read_whole(images)
+    assert not are_read_whole(Images(pixels, labels, SIZE, (CropFlip(),)))
+    assert not are_read_whole(Images(pixels, labels, SIZE, prepare=(torch.clone,)))
+    assert not are_read_whole(Images(pixels, labels, SIZE + 1))
+    assert not are_read_whole(Images(pixels.decoded, labels, SIZE))
+    pixels.shapes[5] = 0  # it cannot be decoded
+    assert are_read_whole(images)

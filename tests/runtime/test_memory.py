@@ -32,3 +32,19 @@ def said(tmp_path, monkeypatch):
 )
 def test_the_smaller_of_both_is_free(said, system, container, free):
     assert said(system, container) == free
+
+
+@pytest.mark.parametrize(
+    ("trained", "side", "images"),
+    [
+        (32, 224, 128),
+        (64, 224, 256),
+        (256, 224, 256),
+        (1024, 224, 1024),
+        (64, 448, 64),
+        (8, 32, 32),
+    ],
+)
+def test_where_nothing_trains_a_gpu_gets_more_images(trained, side, images):
+    """Four times as many as it trains on, as far as these still make it faster."""
+    assert memory.untrained_batch(trained, side, side) == images

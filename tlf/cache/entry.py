@@ -85,8 +85,16 @@ class Entry:
         import numpy as np
 
         buffer = np.empty(length, dtype=np.uint8)
-        self._check_whole(os.preadv(self._opened, [buffer.data], start), length)
+        self.read_into(buffer, start)
         return buffer
+
+    def read_into(self, buffer: "NDArray[np.uint8]", start: int) -> None:
+        """Fill a buffer with the bytes from ``start`` on.
+
+        Raises:
+            OSError: the file was truncated or removed.
+        """
+        self._check_whole(os.preadv(self._opened, [buffer.data], start), len(buffer))
 
     def rows(
         self, numbers: Sequence[int], length: int, buffer: "NDArray[np.uint8] | None" = None

@@ -15,8 +15,7 @@ from torch.utils.data import DataLoader
 
 from tlf.components import Augmentation
 from tlf.data.loading import Batch, Images, Key
-from tlf.data.pixel_store import StoredPixels
-from tlf.data.stored_batches import stored_batches
+from tlf.data.stored_batches import StoredBatch, are_read_whole, stored_batches
 from tlf.data.workers import begin_worker
 from tlf.errors import TlfError
 
@@ -115,9 +114,11 @@ class Loaders:
             loader.end()
         self._current.clear()
 
-    def batches(self, images: Images, keys: Iterable[Sequence[Key]]) -> Iterator[list[Batch]]:
+    def batches(
+        self, images: Images, keys: Iterable[Sequence[Key]]
+    ) -> Iterator[list[Batch]] | Iterator[list[StoredBatch]]:
         """Batches of images, in parts (see ``Loader.batches``)."""
-        if self.pin and isinstance(images.pixels, StoredPixels) and not images.augmentations:
+        if self.pin and are_read_whole(images):
             return stored_batches(images, keys, self.workers + 1, pin=True)
         known = self._current.get(id(images.pixels))
         if known is None or known[0] != images.augmentations:

@@ -20,6 +20,7 @@ from tlf.data.pixel_store import FULL
 from tlf.data.transforms import center_crop, load, load_full
 from tlf.errors import DataError, StorageError, TlfError
 from tlf.preprocessing import Preprocessing
+from tlf.runtime.ahead import sent
 from tlf.runtime.seeds import derive, seeded
 
 Item = TypeVar("Item")
@@ -43,6 +44,13 @@ class Batch:
     """(B, …), as the task has them."""
     stored: bool = False
     """Whether ``inputs`` is the output of the frozen stages."""
+
+    def on(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        indices, inputs, labels = (
+            sent(t, device) for t in (self.indices, self.inputs, self.labels)
+        )
+        return Batch(indices, inputs, labels, self.stored)
 
     def pin_memory(self) -> "Batch":
         """The same in page-locked memory, from which copies to a GPU are asynchronous."""

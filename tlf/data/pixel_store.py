@@ -63,6 +63,28 @@ class StoredPixels:
         image = torch.from_numpy(pixels)
         return image.permute(2, 0, 1) if self.full else image
 
+    def read_whole(self, numbers: "Sequence[int]", values: "Values") -> None:
+        """Read images as they are stored, one after the other.
+
+        Parameters:
+            numbers: their indices.
+            values: where their values are put: (V,), of all of them.
+
+        Raises:
+            OSError: the entry was cut.
+        """
+        import numpy as np
+
+        starts = self.starts[numbers]
+        sizes = self.shapes[numbers].prod(axis=1, dtype=np.int64) * np.dtype(self.type).itemsize
+        # Images that follow each other in the entry, too, are read at once.
+        begins = [0, *(np.flatnonzero(starts[1:] != (starts + sizes)[:-1]) + 1).tolist()]
+        lengths = np.add.reduceat(sizes, begins).tolist()
+        buffer, done = values.view(np.uint8), 0
+        for start, length in zip(starts[begins].tolist(), lengths, strict=True):
+            self.entry.read_into(buffer[done : done + length], start)
+            done += length
+
 
 class Index(NamedTuple):
     """Where the pixels of each image are."""

@@ -1,31 +1,89 @@
-"""Batches of stored images that nothing changes: threads read them straight into the batch.
+"""Batches of stored images that nothing changes, on their way to a GPU.
 
-For a GPU alone, which takes them faster than one process could unpack what others have loaded.
+Threads read whole images into the memory of the batch, one after the other, as they are stored. The
+device cuts their centres: it takes images faster than one process could cut them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tlf.data.loading import Batch, Images, Key
-from tlf.runtime.ahead import ahead
+from tlf.data.pixel_store import StoredPixels
+from tlf.runtime.ahead import ahead, sent
 
-_AHEAD = 3
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tlf.data.decoding.arrays import Values
+
+_AHEAD = 2
 """Batches that are read ahead of the one that is used."""
 
-_CHUNK = 16
+_CHUNK = 32
 """Images that a thread reads at a time."""
+
+
+@dataclass(frozen=True)
+class StoredBatch:
+    """Images as they are stored, one after the other."""
+
+    indices: Tensor
+    """(B,) positions in the split."""
+    pixels: Tensor
+    """(V,) the values of all images, of uint8 or uint16."""
+    places: Tensor
+    """(B, 3): where the centre of an image begins, and how far its channels and its rows are from
+    each other."""
+    labels: Tensor
+    """(B, …), as the task has them."""
+    channels: int
+    size: int
+    """S."""
+
+    def on(self, device: torch.device) -> Batch:
+        """The centres of the images, on a device. Channels of a pixel are neighbours there, as
+        convolutions take them.
+        """
+        indices, pixels, places, labels = (
+            sent(tensor, device) for tensor in (self.indices, self.pixels, self.places, self.labels)
+        )
+        first, to_channel, to_row = places[:, None, None].unbind(-1)
+        channels, rows = (torch.arange(n, device=device) for n in (self.channels, self.size))
+        begins = first + to_channel * channels[:, None] + to_row * rows  # (B, C, S)
+        # Few operations take uint16. Its bits are those of int16.
+        values = pixels.view(torch.int16) if pixels.dtype == torch.uint16 else pixels
+        centres = values.unfold(0, self.size, 1)[begins]  # (B, C, S, S)
+        inputs = centres.contiguous(memory_format=torch.channels_last).view(pixels.dtype)
+        return Batch(indices, inputs, labels)
+
+
+def are_read_whole(images: Images) -> bool:
+    """Whether images are stored, nothing changes them, and none has to be padded."""
+    if not isinstance(images.pixels, StoredPixels) or images.augmentations or images.prepare:
+        return False
+    shapes = images.pixels.shapes  # zeros of an image that cannot be decoded
+    return not images.full and bool(((shapes[:, 1:] >= images.size) | (shapes[:, 1:] == 0)).all())
 
 
 def stored_batches(
     images: Images, keys: Iterable[Sequence[Key]], threads: int, *, pin: bool
-) -> Iterator[list[Batch]]:
-    """Each batch, for its list of keys, in one part; ``pin``: in page-locked memory."""
+) -> Iterator[list[StoredBatch]]:
+    """Each batch, for its list of keys, in one part.
+
+    Parameters:
+        images: what ``are_read_whole`` says it of.
+        keys: of each batch.
+        threads: how many read.
+        pin: whether batches are in page-locked memory.
+    """
     pool = ThreadPoolExecutor(threads)
-    begun = (_begun(images, batch, pool, pin=pin) for batch in keys)
+    begun = (_begun(images, [index for _, index in batch], pool, pin=pin) for batch in keys)
     try:
         for batch, filling in ahead(begun, _AHEAD):
             for each in filling:
@@ -36,21 +94,47 @@ def stored_batches(
 
 
 def _begun(
-    images: Images, keys: Sequence[Key], pool: ThreadPoolExecutor, *, pin: bool
-) -> tuple[Batch, list[Future[None]]]:
+    images: Images, numbers: Sequence[int], pool: ThreadPoolExecutor, *, pin: bool
+) -> tuple[StoredBatch, list[Future[None]]]:
     """A batch, and what fills it."""
-    _, first, _ = images[keys[0]]
-    inputs = torch.empty((len(keys), *first.shape), dtype=first.dtype, pin_memory=pin)
-    chunks = [(n, keys[n : n + _CHUNK]) for n in range(0, len(keys), _CHUNK)]
-    filling = [pool.submit(_fill, inputs[n : n + _CHUNK], images, chunk) for n, chunk in chunks]
-    indices = torch.tensor([index for _, index in keys])
+    stored = images.pixels
+    assert isinstance(stored, StoredPixels)
+    shapes = stored.shapes[numbers].astype(np.int64)
+    ends = shapes.prod(axis=1).cumsum()
+    dtype = torch.uint8 if stored.type == "uint8" else torch.uint16
+    # One thread asks for memory: the first of a process, which has its GPU. Others would start the
+    # first GPU of the host.
+    pixels = torch.empty(int(ends[-1]), dtype=dtype, pin_memory=pin)
+    places = torch.from_numpy(_places(shapes, ends, images.size))
+    indices = torch.tensor(numbers)
     labels = images.labels[indices]
     if pin:
-        indices, labels = indices.pin_memory(), labels.pin_memory()
-    return Batch(indices, inputs, labels), filling
+        places, indices, labels = (each.pin_memory() for each in (places, indices, labels))
+    batch = StoredBatch(indices, pixels, places, labels, int(shapes[0, 0]), images.size)
+    values, starts = pixels.numpy(), [0, *ends.tolist()]
+    filling = [
+        pool.submit(_fill, values[starts[n] : starts[min(n + _CHUNK, len(numbers))]], stored, some)
+        for n in range(0, len(numbers), _CHUNK)
+        for some in [numbers[n : n + _CHUNK]]
+    ]
+    return batch, filling
 
 
-def _fill(inputs: Tensor, images: Images, keys: Sequence[Key]) -> None:
-    # By NumPy: torch would start threads of its own in each of these.
-    for place, key in zip(inputs.numpy(), keys, strict=True):
-        np.copyto(place, images[key][1].numpy())
+def _places(
+    shapes: "NDArray[np.int64]", ends: "NDArray[np.int64]", size: int
+) -> "NDArray[np.int64]":
+    """Where the centres of images are that follow each other; cut as ``center_crop`` cuts them."""
+    _, heights, widths = shapes.T
+    # As Python's round, it takes the even one of two numbers that are equally near.
+    top, left = (np.rint((sides - size) / 2).astype(np.int64) for sides in (heights, widths))
+    first = ends - shapes.prod(axis=1) + top * widths + left
+    return np.stack([first, heights * widths, widths], axis=1)
+
+
+def _fill(values: "Values", stored: StoredPixels, numbers: Sequence[int]) -> None:
+    """Read images, one after the other; decode them anew where what is stored was cut."""
+    try:
+        stored.read_whole(numbers, values)
+    except OSError:
+        decoded = [stored.decoded(number).numpy().reshape(-1) for number in numbers]
+        np.concatenate(decoded, out=values)

@@ -1,29 +1,33 @@
 """Batches on their way to the device, copied while it computes on the batch before them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from tlf.data.loading import Batch
-from tlf.runtime.ahead import ahead, sent
+from tlf.data.stored_batches import StoredBatch
+from tlf.runtime.ahead import ahead
 
 
-def on_device(batches: Iterable[Sequence[Batch]], device: torch.device) -> Iterator[Batch]:
+def on_device(
+    batches: Iterable[Sequence[Batch] | Sequence[StoredBatch]], device: torch.device
+) -> Iterator[Batch]:
     """Copy batches, which come in parts, to a device; on CUDA one batch ahead, beside its work.
 
     Indices and labels go to the device, too. On a CPU, a batch of one part is given as it is.
     """
     if device.type != "cuda":
         for parts in batches:
-            yield _joined([_moved(part, device) for part in parts])
+            yield _joined([part.on(device) for part in parts])
         return
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def copied() -> Iterator[tuple[Batch, torch.cuda.Event]]:
         for parts in batches:
             with torch.cuda.stream(stream):
-                batch = _joined([_moved(part, device) for part in parts])
+                batch = _channels_last(_joined([part.on(device) for part in parts]))
                 done = stream.record_event()
             yield batch, done
 
@@ -58,11 +62,9 @@ def _arrived(batch: Batch, done: torch.cuda.Event) -> Batch:
     return batch
 
 
-def _moved(part: Batch, device: torch.device) -> Batch:
-    indices, inputs, labels = (
-        sent(tensor, device) for tensor in (part.indices, part.inputs, part.labels)
-    )
-    return Batch(indices, inputs, labels, part.stored)
+def _channels_last(batch: Batch) -> Batch:
+    """Images as convolutions take them: reordered as integers, they are a quarter of the bytes."""
+    return replace(batch, inputs=batch.inputs.contiguous(memory_format=torch.channels_last))
 
 
 def _joined(parts: Sequence[Batch]) -> Batch:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tlf.freezing.partition import Layout, Partition, Reached, replaced
 from tlf.model import Classifier
+from tlf.runtime.memory import untrained_batch
 
 PROBES = 3
 """Images in the probe. Few other dimensions of tensors have this size."""
@@ -203,10 +204,10 @@ def _batch(classifier: Classifier, partition: Partition, images: Tensor, piece: 
     small, a batch may have more of them. But the last bits of an output may depend on the image's
     place in the batch, since rows are distributed over threads and blocks (EfficientNet: 12 images
     on 2 threads, 32 on 3). A size is used only if a probe shows no difference; a batch of one has
-    only one place. A GPU gets the whole training batch.
+    only one place. A GPU gets larger ones than it trains on (see ``untrained_batch``).
     """
     if images.device.type != "cpu":
-        return piece
+        return untrained_batch(piece, *partition.image[1:])
     threads = torch.get_num_threads()
     smaller = max(1, round(_SIDE**2 / (partition.image[1] * partition.image[2])))
     fast = min(_MOST, _BLOCK * ((threads + 1) // 2) * smaller)

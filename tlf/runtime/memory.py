@@ -1,4 +1,4 @@
-"""How much memory is free."""
+"""How much memory is free, and how many images a GPU has memory for."""
 
 import sys
 from collections.abc import Iterator
@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+_BUSY = 256 * 224**2
+"""Pixels of a batch that keep a GPU busy. With fewer, ResNet-18 waits for its host."""
+
+_LIVES = 4
+"""Images without a gradient that need no more memory than one that trains: of them, only the output
+of a few layers is held at a time."""
 
 _SYSTEM = Path("/proc/meminfo")
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
@@ -25,6 +32,18 @@ def free_memory() -> int:
     with suppress(OSError, ValueError):  # ValueError: the container has no limit, "max"
         free = min(free, int(_CONTAINER.read_text()))
     return free
+
+
+def untrained_batch(trained: int, height: int, width: int) -> int:
+    """Images in a batch on a GPU where no gradient is needed: as many as keep it busy, as far as
+    they need no more memory than training does.
+
+    Parameters:
+        trained: images that it trains on at once.
+        height: of an image in pixels.
+        width: likewise.
+    """
+    return max(trained, min(_LIVES * trained, _BUSY // (height * width)))
 
 
 @contextmanager

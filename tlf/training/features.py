@@ -6,9 +6,10 @@ computed once. ``tlf.data.inspection`` stores the decoded images; this module st
 the frozen stages.
 
 The last bits of that output depend on the size of the batch, and for some sizes on the position
-of an image in the batch. So the frozen stages always get batches of one fixed size, stored or not.
-A probe has shown that at this size every position gives the same bits (see
-``tlf.freezing.find_partition``).
+of an image in the batch. So on a CPU the frozen stages always get batches of one fixed size, stored
+or not. A probe has shown that at this size every position gives the same bits (see
+``tlf.freezing.find_partition``). A GPU gets as many images as come, up to this size: no size is
+proven there.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -174,16 +175,22 @@ def _frozen_output(job: Job, segment: Segment, partition: Partition, images: Ten
     parts = []
     with job.accelerator.autocast(), segment.cast_weights():
         for chunk in torch.split(images, partition.batch):
-            missing = partition.batch - len(chunk)
-            # The last chunk is filled up with copies of one image. Their output is dropped.
-            filler = [chunk[:1].expand(missing, -1, -1, -1)] if missing else []
-            whole = torch.cat([chunk, *filler]).contiguous(memory_format=torch.channels_last)
+            whole = chunk if images.device.type != "cpu" else _filled_up(chunk, partition.batch)
             parts.append(partition.before(segment.classifier, whole)[: len(chunk)])
     return (
         parts[0]
         if len(parts) == 1
         else partition.layout.shaped(torch.cat([partition.layout.flat(part) for part in parts]))
     )
+
+
+def _filled_up(images: Tensor, count: int) -> Tensor:
+    """A batch of ``count`` images: behind those that are given come copies of the first."""
+    missing = count - len(images)
+    if not missing:
+        return images
+    copies = images[:1].expand(missing, -1, -1, -1)
+    return torch.cat([images, copies]).contiguous(memory_format=torch.channels_last)
 
 
 def activations(

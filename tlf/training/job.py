@@ -33,6 +33,7 @@ from tlf.recipe.prepare import check_transforms, records_of
 from tlf.recipe.schema import Recipe
 from tlf.runtime.agreement import host_group, summed
 from tlf.runtime.kernels import Kernels
+from tlf.runtime.memory import untrained_batch
 from tlf.tasks import TASKS, Task
 from tlf.training.calibration.held_out import check_calibration, hold_out_of_training
 from tlf.training.phases import check_augmentations, check_phases, trains_norms
@@ -194,12 +195,11 @@ def largest_share(job: Job, pieces: int, processes: int) -> int:
 
 
 def eval_batch(job: Job) -> int:
-    """Images in a batch where nothing is trained: on a GPU as many as it trains on at once, which
-    it has the memory for. Their number does not depend on the number of processes.
-    """
+    """Images in a batch of an evaluation, on any number of processes."""
     if job.accelerator.device.type == "cpu":
         return EVAL_BATCH
-    return max(EVAL_BATCH, -(-job.recipe.batch_size // job.pieces))
+    size, piece = job.preprocessing.size, -(-job.recipe.batch_size // job.pieces)
+    return max(EVAL_BATCH, untrained_batch(piece, size, size))
 
 
 def open_job(plan: Plan, accelerator: Accelerator, earlier: Sequence[Job] = ()) -> Job:
