@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from tlf.builtin.augmentations import CropFlip
-from tlf.data.loader import CHUNK, Loaders
+from tlf.data.loader import CHUNK, Loader, Loaders
 from tlf.data.loading import Images
 from tlf.errors import DataError
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ def keys(*sizes: int) -> list[list[tuple[int, int]]]:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_whole_and_in_order(workers):
-    loaders, sizes = Loaders(workers, pin=False), (3 * CHUNK + 5, 1, CHUNK, 2 * CHUNK)
+    loader, sizes = Loader(images(), workers, pin=False), (3 * CHUNK + 5, 1, CHUNK, 2 * CHUNK)
     for _ in range(2):
-        found = [*loaders.batches(images(), keys(*sizes))]
+        found = [*loader.batches(keys(*sizes))]
         assert [sum(len(part.labels) for part in parts) for parts in found] == [*sizes]
         labels = torch.cat([part.labels for parts in found for part in parts])
         assert torch.equal(labels, torch.arange(sum(sizes)))
@@ -40,10 +42,10 @@ def test_batches_come_whole_and_in_order(workers):
 
 
 def test_workers_live_as_long_as_images_are_loaded_alike():
-    loaders, split = Loaders(1, pin=False), images()
+    loaders, split = Loaders(1, CPU), images()
 
     def process(given: Images) -> int:
-        [[part]] = loaders.batches(given, keys(4))
+        [part] = loaders.batches(given, keys(4))
         return int(part.inputs[0, 1, 0, 0])
 
     one = process(split)
@@ -57,7 +59,7 @@ def test_workers_live_as_long_as_images_are_loaded_alike():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_little_is_loaded_ahead_by_the_same_workers(workers):
     taken = []
-    with Loaders(workers, pin=False) as loaders:
+    with Loaders(workers, CPU) as loaders:
         batches = loaders.batches(
             images(), (taken.append(1) or batch for batch in keys(*[20] * 40))
         )
@@ -71,8 +73,8 @@ def test_little_is_loaded_ahead_by_the_same_workers(workers):
 
 
 def test_no_worker_outlives_the_loaders():
-    with Loaders(1, pin=False) as loaders:
-        [[part]] = loaders.batches(images(), keys(4))
+    with Loaders(1, CPU) as loaders:
+        [part] = loaders.batches(images(), keys(4))
         (worker,) = multiprocessing.active_children()
         assert worker.pid % 256 == int(part.inputs[0, 1, 0, 0])
     worker.join(timeout=60)
@@ -89,14 +91,14 @@ class Changed:
 
 def test_no_worker_outlives_the_loaders_where_an_error_is_kept():
     before = multiprocessing.active_children()
-    with pytest.raises(DataError) as error, Loaders(1, pin=False) as loaders:
+    with pytest.raises(DataError) as error, Loaders(1, CPU) as loaders:
         [*loaders.batches(Images(Changed(), torch.arange(4), 1, ()), keys(4))]
     assert error.value.__traceback__, "it holds the frames in which the images were loaded"
     assert multiprocessing.active_children() == before
 
 
 def test_an_iteration_that_is_left_does_not_disturb_the_next():
-    loaders, split = Loaders(2, pin=False), images()
+    loaders, split = Loaders(2, CPU), images()
     next(loaders.batches(split, keys(*[CHUNK] * 8)))
-    [[part]] = loaders.batches(split, [[(0, 7), (0, 9)]])
+    [part] = loaders.batches(split, [[(0, 7), (0, 9)]])
     assert part.labels.tolist() == [7, 9]

@@ -1,38 +1,14 @@
 import threading
 
-import numpy as np
 import pytest
 import torch
 
+from stored_images import COUNT, SIZE, batches, check_batches, stored
 from tlf.builtin.augmentations import CropFlip
-from tlf.cache.entry import EntryKey
-from tlf.cache.store import Cache
 from tlf.data.loading import Images
-from tlf.data.pixel_store import StoredPixels
 from tlf.data.stored_batches import are_read_whole, stored_batches
 
-COUNT, SIZE = 71, 4
 CPU = torch.device("cpu")
-
-
-def stored(folder, type_="uint8", channels=3):
-    """Images of different shapes, none of them narrower or lower than ``SIZE``."""
-    rng = np.random.default_rng(0)
-    shapes = np.stack(
-        [np.full(COUNT, channels), *rng.integers(SIZE, 9, (2, COUNT))], axis=1, dtype=np.int32
-    )
-    sizes = shapes.prod(axis=1, dtype=np.int64)
-    values = rng.integers(0, np.iinfo(type_).max + 1, sizes.sum()).astype(type_)
-    ends = sizes.cumsum()
-    cache, key = Cache(folder, 10**9), EntryKey("pixels", "images", {"a": type_})
-    cache.store(key, values.tobytes())
-
-    def decoded(index):
-        image = values[ends[index] - sizes[index] : ends[index]]
-        return torch.from_numpy(image.reshape(shapes[index]).copy())
-
-    starts = (ends - sizes) * values.itemsize
-    return StoredPixels(cache.open(key), shapes, starts, decoded, type=type_)
 
 
 @pytest.fixture
@@ -40,24 +16,10 @@ def images(tmp_path):
     return Images(stored(tmp_path), torch.arange(100) * 2, SIZE)
 
 
-def batches(*sizes, seed=None):
-    numbers = range(sum(sizes))
-    if seed is not None:
-        numbers = np.random.default_rng(seed).permutation(COUNT)[: sum(sizes)].tolist()
-    numbers = iter(numbers)
-    return [[(0, next(numbers)) for _ in range(size)] for size in sizes]
-
-
 def check(images, keys, device, threads=4):
     pin = device.type == "cuda"
-    found = [part.on(device) for [part] in stored_batches(images, keys, threads, pin=pin)]
-    assert [len(batch.labels) for batch in found] == [len(each) for each in keys]
-    for batch, each in zip(found, keys, strict=True):
-        samples = [images[key] for key in each]
-        assert batch.indices.tolist() == [index for index, _, _ in samples]
-        assert torch.equal(batch.inputs.cpu(), torch.stack([image for _, image, _ in samples]))
-        assert batch.inputs.is_contiguous(memory_format=torch.channels_last)
-        assert torch.equal(batch.labels.cpu(), torch.stack([label for _, _, label in samples]))
+    found = (part.on(device) for [part] in stored_batches(images, keys, threads, pin=pin))
+    check_batches(found, images, keys)
 
 
 @pytest.mark.parametrize("seed", [None, 1])

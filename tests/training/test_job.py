@@ -41,8 +41,8 @@ def test_reading_gives_a_digest_of_every_split(job):
 
 def test_more_workers_than_the_machine_serves_are_noted(job, changed):
     assert job.notes == ()
-    assert changed(replace(job, loaders=Loaders(3, pin=False)), workers=3).notes == ()
-    (note,) = changed(replace(job, loaders=Loaders(16, pin=False)), workers=3000).notes
+    assert changed(replace(job, loaders=Loaders(3, torch.device("cpu"))), workers=3).notes == ()
+    (note,) = changed(replace(job, loaders=Loaders(16, torch.device("cpu"))), workers=3000).notes
     assert note.startswith("workers must be at most 16 on this machine, 8 for each core, got 3000")
 
 

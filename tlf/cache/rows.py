@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from tlf.runtime.ahead import ahead, sent
 
 _SHARE = 0.25
 """How much of a GPU's free memory the rows of one split may take."""
+
+_SENT = 16
+"""Batches whose indices are sent to a GPU together."""
 
 _BLOCK = 64 * 2**20
 """Bytes that are read at a time on their way to a GPU."""
@@ -32,8 +36,7 @@ class Rows:
         where the entry was cut while it was in use.
         """
         if self._resident is not None:
-            for batch in batches:
-                indices = self._sent(torch.tensor(batch))
+            for indices in self._sent_ahead(batches):
                 yield indices, self._resident[indices]
             return
         on_cpu = self.device.type == "cpu"
@@ -47,6 +50,13 @@ class Rows:
 
     def _sent(self, indices: Tensor) -> Tensor:
         return sent(indices.pin_memory() if self._pins else indices, self.device)
+
+    def _sent_ahead(self, batches: Iterable[Sequence[int]]) -> Iterator[Tensor]:
+        """The indices of each batch, on the device; those of some batches are sent together."""
+        waiting = iter(batches)
+        while some := [*islice(waiting, _SENT)]:
+            numbers = torch.tensor([number for batch in some for number in batch])
+            yield from torch.split(self._sent(numbers), [*map(len, some)])
 
     def _read(
         self, batch: Sequence[int], buffer: Tensor | None = None

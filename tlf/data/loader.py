@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -15,7 +16,10 @@ from torch.utils.data import DataLoader
 
 from tlf.components import Augmentation
 from tlf.data.loading import Batch, Images, Key
-from tlf.data.stored_batches import StoredBatch, are_read_whole, stored_batches
+from tlf.data.pixel_store import StoredPixels
+from tlf.data.resident_pixels import Residents
+from tlf.data.stored_batches import are_read_whole, stored_batches
+from tlf.data.transfer import on_device
 from tlf.data.workers import begin_worker
 from tlf.errors import TlfError
 
@@ -101,7 +105,8 @@ class Loaders:
     """The loaders of a run: one for each split, until its augmentations change."""
 
     workers: int
-    pin: bool
+    device: torch.device
+    """Where the images are used. CUDA gets those that nothing changes as they are stored."""
     _current: dict[int, tuple[tuple[Augmentation, ...], Loader]] = field(default_factory=dict)
     """By the identity of a split's pixels, which its loader keeps alive."""
 
@@ -113,19 +118,38 @@ class Loaders:
         for _, loader in self._current.values():
             loader.end()
         self._current.clear()
+        self.free_device()
 
-    def batches(
-        self, images: Images, keys: Iterable[Sequence[Key]]
-    ) -> Iterator[list[Batch]] | Iterator[list[StoredBatch]]:
-        """Batches of images, in parts (see ``Loader.batches``)."""
-        if self.pin and are_read_whole(images):
-            return stored_batches(images, keys, self.workers + 1, pin=True)
+    @cached_property
+    def _residents(self) -> Residents:
+        return Residents(self.workers + 1)
+
+    @property
+    def _pins(self) -> bool:
+        return self.device.type == "cuda"
+
+    def free_device(self) -> None:
+        """Free the memory of the device: other parameters train next, and may need it."""
+        self._residents.release()
+
+    def batches(self, images: Images, keys: Iterable[Sequence[Key]]) -> Iterator[Batch]:
+        """Each batch of images, for its list of keys, on the device."""
+        stored = images.pixels
+        if self._pins and isinstance(stored, StoredPixels) and are_read_whole(images):
+            resident = self._residents.of(stored, self.device)
+            if resident is not None:
+                return resident.batches(images, keys)
+            threads = self._residents.threads
+            return on_device(stored_batches(images, keys, threads, pin=True), self.device)
+        return on_device(self._loader(images).batches(keys), self.device)
+
+    def _loader(self, images: Images) -> Loader:
         known = self._current.get(id(images.pixels))
         if known is None or known[0] != images.augmentations:
             self._current.pop(id(images.pixels), None)  # its workers end before others start
-            loader = Loader(images, self.workers, pin=self.pin)
+            loader = Loader(images, self.workers, pin=self._pins)
             known = self._current[id(images.pixels)] = images.augmentations, loader
-        return known[1].batches(keys)
+        return known[1]
 
 
 def _collate(samples: list[tuple[int, torch.Tensor, torch.Tensor]] | TlfError) -> Batch | TlfError:

@@ -201,6 +201,8 @@ def shard(batch: Sequence[Item], index: int, shards: int) -> list[Item]:
     >>> [shard([0, 1, 2, 3, 4], index, 3) for index in range(3)]
     [[0, 4], [1, 2, 3], []]
     """
+    if shards == 1:
+        return list(batch)
     pairs = max(1, len(batch) // 2)
     first, end = (-(-pairs * n // shards) for n in (index, index + 1))
     front = [*range(first, end)]

@@ -47,20 +47,30 @@ class StoredBatch:
     """S."""
 
     def on(self, device: torch.device) -> Batch:
-        """The centres of the images, on a device. Channels of a pixel are neighbours there, as
-        convolutions take them.
-        """
+        """The centres of the images, on a device."""
         indices, pixels, places, labels = (
             sent(tensor, device) for tensor in (self.indices, self.pixels, self.places, self.labels)
         )
-        first, to_channel, to_row = places[:, None, None].unbind(-1)
-        channels, rows = (torch.arange(n, device=device) for n in (self.channels, self.size))
-        begins = first + to_channel * channels[:, None] + to_row * rows  # (B, C, S)
-        # Few operations take uint16. Its bits are those of int16.
-        values = pixels.view(torch.int16) if pixels.dtype == torch.uint16 else pixels
-        centres = values.unfold(0, self.size, 1)[begins]  # (B, C, S, S)
-        inputs = centres.contiguous(memory_format=torch.channels_last).view(pixels.dtype)
-        return Batch(indices, inputs, labels)
+        return Batch(indices, centres(pixels, places, self.channels, self.size), labels)
+
+
+def centres(pixels: Tensor, places: Tensor, channels: int, size: int) -> Tensor:
+    """The centres of images (B, C, S, S). The channels of a pixel are neighbours in memory, as
+    convolutions take them.
+
+    Parameters:
+        pixels: (V,) the values of images that are stored one after the other.
+        places: (B, 3), see ``StoredBatch.places``.
+        channels: C.
+        size: S.
+    """
+    first, to_channel, to_row = places[:, None, None].unbind(-1)
+    channel, row = (torch.arange(count, device=places.device) for count in (channels, size))
+    begins = first + to_channel * channel[:, None] + to_row * row  # (B, C, S)
+    # Few operations take uint16. Its bits are those of int16.
+    values = pixels.view(torch.int16) if pixels.dtype == torch.uint16 else pixels
+    cut = values.unfold(0, size, 1)[begins]  # (B, C, S, S)
+    return cut.contiguous(memory_format=torch.channels_last).view(pixels.dtype)
 
 
 def are_read_whole(images: Images) -> bool:
@@ -100,12 +110,13 @@ def _begun(
     stored = images.pixels
     assert isinstance(stored, StoredPixels)
     shapes = stored.shapes[numbers].astype(np.int64)
-    ends = shapes.prod(axis=1).cumsum()
+    sizes = shapes.prod(axis=1)
+    ends = sizes.cumsum()
     dtype = torch.uint8 if stored.type == "uint8" else torch.uint16
     # One thread asks for memory: the first of a process, which has its GPU. Others would start the
     # first GPU of the host.
     pixels = torch.empty(int(ends[-1]), dtype=dtype, pin_memory=pin)
-    places = torch.from_numpy(_places(shapes, ends, images.size))
+    places = torch.from_numpy(places_of(shapes, ends - sizes, images.size))
     indices = torch.tensor(numbers)
     labels = images.labels[indices]
     if pin:
@@ -120,15 +131,20 @@ def _begun(
     return batch, filling
 
 
-def _places(
-    shapes: "NDArray[np.int64]", ends: "NDArray[np.int64]", size: int
+def places_of(
+    shapes: "NDArray[np.int64]", starts: "NDArray[np.int64]", size: int
 ) -> "NDArray[np.int64]":
-    """Where the centres of images are that follow each other; cut as ``center_crop`` cuts them."""
+    """Where the centres of images are; cut as ``center_crop`` cuts them.
+
+    Parameters:
+        shapes: (N, 3) of images (C, H, W).
+        starts: (N,) the place of the first value of each.
+        size: S.
+    """
     _, heights, widths = shapes.T
     # As Python's round, it takes the even one of two numbers that are equally near.
     top, left = (np.rint((sides - size) / 2).astype(np.int64) for sides in (heights, widths))
-    first = ends - shapes.prod(axis=1) + top * widths + left
-    return np.stack([first, heights * widths, widths], axis=1)
+    return np.stack([starts + top * widths + left, heights * widths, widths], axis=1)
 
 
 def _fill(values: "Values", stored: StoredPixels, numbers: Sequence[int]) -> None:

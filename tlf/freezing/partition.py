@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from math import nan
 from typing import Any
 
@@ -99,7 +100,7 @@ class Partition:
         for name, outputs in self._outputs(values).items():
             skipped = classifier.get_submodule(name)
             swaps.append((skipped, _skipping(skipped.forward, outputs)))
-        images = values.new_full((), nan, dtype=torch.float32)
+        images = _nan(torch.float32, values.device)
         with replaced(swaps):
             logits: Tensor = classifier(images.expand(len(values), *self.image))
         return logits
@@ -107,9 +108,16 @@ class Partition:
     def _outputs(self, values: Tensor) -> dict[str, list[Tensor]]:
         outputs: dict[str, list[Tensor]] = {}
         for name, dtype, shape in self.skipped:
-            output = values.new_full((), nan, dtype=dtype).expand(len(values), *shape)
+            output = _nan(dtype, values.device).expand(len(values), *shape)
             outputs.setdefault(name, []).append(output)
         return outputs
+
+
+@cache
+def _nan(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What a module returns that does no work: made once, not in every update."""
+    with torch.inference_mode(mode=False):
+        return torch.full((), nan, dtype=dtype, device=device)
 
 
 def partition_of(content: Mapping[str, Any]) -> Partition:

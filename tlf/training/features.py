@@ -111,7 +111,7 @@ def plain_batches(
     keys = ([(0, index) for index in batch] for batch in indices)
     if stored is not None:
         return stored.batches(keys)
-    return on_device(job.loaders.batches(images, keys), job.accelerator.device)
+    return job.loaders.batches(images, keys)
 
 
 def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int | None:
@@ -250,7 +250,7 @@ def _fill(
     keys = ([(view_number, i) for i in batch] for batch in batches)
 
     def computed_rows() -> Iterator[Tensor]:
-        for batch in on_device(job.loaders.batches(images, keys), job.accelerator.device):
+        for batch in job.loaders.batches(images, keys):
             yield partition.layout.flat(model_inputs(job, segment, batch))
 
     for batch, rows in zip(batches, on_host(computed_rows()), strict=True):

@@ -245,9 +245,7 @@ def open_job(plan: Plan, accelerator: Accelerator, earlier: Sequence[Job] = ()) 
         preprocessing=preprocessing,
         task=task,
         loss=loss,
-        loaders=Loaders(
-            worker_count(recipe.workers, on_cpu=on_cpu), pin=accelerator.device.type == "cuda"
-        ),
+        loaders=Loaders(worker_count(recipe.workers, on_cpu=on_cpu), accelerator.device),
         group=host_group(accelerator),
         drawn=drawn,
         probe_answers=known,

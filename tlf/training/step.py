@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from tlf.components import BatchAugmentation
 from tlf.data.loading import Batch, Key, Share, deal
-from tlf.data.transfer import on_device
 from tlf.recipe.schema import Phase
 from tlf.runtime.ahead import sent
 from tlf.runtime.devices import on_threads
@@ -68,7 +67,7 @@ def pieces_of(
         for share in dealt
     )
     loaded = (
-        on_device(job.loaders.batches(train_images(job, phase), keys), job.accelerator.device)
+        job.loaders.batches(train_images(job, phase), keys)
         if stored is None
         else stored.batches(keys)
     )
@@ -96,7 +95,7 @@ class Updates:
             signals: measures this update; None for one that is not measured.
         """
         accelerator, segment = self.job.accelerator, self.segment
-        total = torch.zeros((), device=accelerator.device)
+        losses: list[Tensor] = []
         extremes: list[Tensor] = []
         correct: list[Tensor] = []
         counted = 0
@@ -109,9 +108,9 @@ class Updates:
                 loss, found, hits = self._loss(images, labels)
                 # Every image of a batch weighs 1 / size, whatever piece it is in: ``loss`` is the
                 # mean of its share. The wrapper averages over processes; their number undoes that.
-                accelerator.backward(loss * (share.count * accelerator.num_processes / size))
+                self._backward(loss, share.count * accelerator.num_processes / size)
             if share.count:
-                total += loss.detach() * share.count
+                losses.append(loss.detach() * share.count)
                 extremes += found
                 correct += hits
                 counted += share.count
@@ -119,6 +118,7 @@ class Updates:
                 break
         with on_threads(segment.threads):
             skipped = self._step(signals)
+        total = sum(losses[1:], losses[0]) if losses else torch.zeros((), device=accelerator.device)
         return Made(total, tuple(extremes), counted, tuple(correct), skipped)
 
     def _seed(self, number: int, piece: int) -> None:
@@ -131,6 +131,13 @@ class Updates:
         torch.default_generator.manual_seed(seed)
         if device.type != "cpu":
             torch.get_device_module(device).manual_seed(seed)
+
+    def _backward(self, loss: Tensor, weight: float) -> None:
+        # A head that trains on stored features waits for the host alone: nothing is multiplied by
+        # one. Accelerate's own backward would divide by one first.
+        weighted = loss if weight == 1 else loss * weight
+        scaler = self.job.accelerator.scaler
+        (weighted if scaler is None else scaler.scale(weighted)).backward()
 
     def _step(self, signals: MeasuresUpdate | None) -> bool:
         """Step the optimizer, unless gradients have overflowed in fp16; whether it was skipped."""

@@ -141,6 +141,7 @@ def _current_segment(
         return current
     if current is not None:
         yield from _end(job, phase, current, state)
+    job.loaders.free_device()
     setup = _setup(job, phase, frozen)
     with blame(job.plan.plugins.catalogue.offer(setup.optimizer), "build"):
         segment = begin_segment(job.accelerator, job.classifier, setup, current, before)

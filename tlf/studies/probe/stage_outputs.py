@@ -20,7 +20,6 @@ from tlf.cache.partial import Partial
 from tlf.cache.rows import Rows
 from tlf.data.decoding.libraries import decoders
 from tlf.data.loading import EVAL_BATCH, make_batches
-from tlf.data.transfer import on_device
 from tlf.data.transforms import dtype_of, normalize
 from tlf.events import Prepared
 from tlf.freezing.stage_modules import first_tensor, outermost
@@ -108,7 +107,7 @@ def _batches(job: Job) -> Iterator[Tensor]:
     images = plain_train_images(job)
     indices = make_batches(range(len(images.labels)), EVAL_BATCH)
     keys = ([(0, index) for index in batch] for batch in indices)
-    for batch in on_device(job.loaders.batches(images, keys), job.accelerator.device):
+    for batch in job.loaders.batches(images, keys):
         yield torch.cat([*_outputs(job, batch.inputs).values()], dim=1).cpu()
 
 

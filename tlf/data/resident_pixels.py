@@ -1,0 +1,117 @@
+"""Stored images in a GPU's own memory, for epochs that see the same ones again.
+
+Only from the second time on that they are asked for while the same parameters train: by then it is
+known how much memory training takes, and what is free now stays free.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from tlf.data.loading import Batch, Images, Key
+from tlf.data.pixel_store import StoredPixels
+from tlf.data.stored_batches import centres, places_of
+from tlf.runtime.ahead import ahead, sent
+
+_SHARE = 0.5
+"""How much of the memory that is free the images of one split may take."""
+
+_BLOCK = 16 * 2**20
+"""Bytes that a thread reads at a time."""
+
+
+@dataclass(frozen=True)
+class ResidentPixels:
+    """All stored images of a split, on a device."""
+
+    values: Tensor
+    """(V,) of uint8 or uint16: one image after the other."""
+    stored: StoredPixels
+
+    @classmethod
+    def read(cls, stored: StoredPixels, threads: int, device: torch.device) -> Self | None:
+        """Read them; None where they do not fit, or the entry was cut.
+
+        Parameters:
+            stored: the images.
+            threads: how many read.
+            device: where they are put.
+        """
+        size, pin = stored.entry.bytes, device.type == "cuda"
+        if pin and size > _SHARE * torch.cuda.mem_get_info(device)[0]:
+            return None
+        values = torch.empty(size, dtype=torch.uint8, device=device)
+        starts = range(0, size, _BLOCK)
+        with ThreadPoolExecutor(threads) as pool:
+            buffers = (
+                torch.empty(min(_BLOCK, size - start), dtype=torch.uint8, pin_memory=pin)
+                for start in starts
+            )
+            begun = (
+                (start, block, pool.submit(stored.entry.read_into, block.numpy(), start))
+                for start, block in zip(starts, buffers, strict=True)
+            )
+            try:
+                for start, block, reading in ahead(begun, threads):
+                    reading.result()
+                    values[start : start + len(block)].copy_(block, non_blocking=pin)
+            except OSError:
+                return None
+        return cls(values.view(torch.uint8 if stored.type == "uint8" else torch.uint16), stored)
+
+    def batches(self, images: Images, keys: Iterable[Sequence[Key]]) -> Iterator[Batch]:
+        """Each batch, for its list of keys, on the device."""
+        device, pin = self.values.device, self.values.device.type == "cuda"
+        labels, places = images.labels.to(device), self._places(images.size)
+        for batch in keys:
+            numbers = torch.tensor([index for _, index in batch])
+            indices = sent(numbers.pin_memory() if pin else numbers, device)
+            inputs = centres(self.values, places[indices], self._channels, images.size)
+            yield Batch(indices, inputs, labels[indices])
+
+    @cached_property
+    def _channels(self) -> int:
+        return int(self.stored.shapes[:, 0].max())
+
+    def _places(self, size: int) -> Tensor:
+        """(N, 3), see ``StoredBatch.places``."""
+        starts = self.stored.starts // self.values.itemsize
+        places = places_of(self.stored.shapes.astype("int64"), starts, size)
+        return torch.from_numpy(places).to(self.values.device)
+
+
+@dataclass
+class Residents:
+    """The splits that a device holds, while the same parameters train."""
+
+    threads: int
+    """How many read them."""
+    _asked: dict[int, "_Asked"] = field(default_factory=dict)
+    """By the identity of a split's pixels."""
+
+    def of(self, stored: StoredPixels, device: torch.device) -> ResidentPixels | None:
+        """The images of a split, from the second time on; None where they are not held."""
+        asked = self._asked.get(id(stored))
+        if asked is None:
+            self._asked[id(stored)] = _Asked(stored)
+            return None
+        if not asked.again:
+            asked.again = True
+            asked.resident = ResidentPixels.read(stored, self.threads, device)
+        return asked.resident
+
+    def release(self) -> None:
+        """Free their memory: what trains next may need it."""
+        self._asked.clear()
+
+
+@dataclass
+class _Asked:
+    stored: StoredPixels
+    again: bool = False
+    resident: ResidentPixels | None = None
