@@ -157,7 +157,8 @@ class Augmentation(Protocol):
     """Changes an image of the train split at random.
 
     If it changes an image in the same way every time, it may have the class attribute ``fixed =
-    True``: what the frozen part makes of the image is then computed once.
+    True``: what the frozen part makes of the image is then computed once. With ``changes = False``
+    it leaves images as they are, and is not called.
 
     If it crops the image to ``size`` × ``size``, it may have the class attribute ``crops = True``.
     Where it comes first, it then gets the image at the resolution of its file, if the recipe does

@@ -33,6 +33,8 @@ from gpu_contestant import Contestants, end
 from jobs import HERE
 
 Row = dict[str, Any]
+TOGETHER = 8
+"""Tests that run at the same time on a GPU."""
 
 
 @dataclass
@@ -134,11 +136,13 @@ def smoke(bench: Bench) -> Iterator[Row]:
     environment = {**os.environ}
     if not bench.about["gpu"]:
         environment["TLF_GPU_TESTS"] = "cpu"
+    # Otherwise each of them would compute on all cores.
+    environment["OMP_NUM_THREADS"] = str(max(1, bench.about["cores"] // TOGETHER))
     root = HERE.parent.parent
     command = [
         sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider",
         "-p", "no:benchmark",  # it warns where tests run in several processes
-        *("-n", "4" if bench.about["gpu"] else "0", "--dist", "load"),
+        *("-n", str(TOGETHER) if bench.about["gpu"] else "0", "--dist", "load"),
         *gpu_tests(root / "tests", rehearsal=not bench.about["gpu"]),
         *(["-k", "features"] if bench.asked.tiny else []),
     ]  # fmt: skip

@@ -84,26 +84,20 @@ def rows(scale: Scale, work: Path, gpus: int) -> Iterator[Row]:
     yield few.job("tlf", features, "bf16", large)
     for by, cores in (("processes", 16), ("processes", 1), ("threads", 16)):
         yield decoding(by, cores, scale, work)
+    yield nvjpeg(scale, work)
     yield from many.rows("tlf", [features, FULL_FIXED], "bf16", large, epochs=3)
     yield from many.rows("tlf", [features, FULL_FIXED], "bf16", small, epochs=2)
     yield cached_rows(scale, work)
     yield from few.rows("tlf", [full, fresh, block], "bf16", large)
-    yield few.job("tlf", fresh, "bf16", large, crop_from="resized")
     yield few.job("tlf", FULL_FIXED, "bf16", small, epochs=1, profile=True)
     yield from few.rows("limit", [features, full, fresh, block], "bf16", large)
+    yield from few.rows("plain", [features, full, fresh], "tf32", small, epochs=2)
+    yield from few.rows("tlf", [full, fresh, block], "bf16", small)
     for precision in ("tf32", "float32"):
         for who in ("tlf", "limit"):
             yield from few.rows(who, [features, full], precision, large)
-    yield from few.rows("plain", [features, full, fresh], "tf32", small, epochs=2)
-    yield from few.rows("tlf", [full, fresh, block], "bf16", small)
+    yield few.job("tlf", fresh, "bf16", large, crop_from="resized")
     yield from few.rows("limit", [features, full, fresh, block], "bf16", small)
-    yield {
-        "row": "decoding, nvJPEG", "by": "gpu_decoding",
-        "work": {
-            "by": "nvjpeg", "data": str(work / "images"), "images": 1000, "size": scale.size,
-            "weights": str(work / "resnet18.safetensors"),
-        },
-    }  # fmt: skip
     yield from several(few, gpus)
 
 
@@ -164,6 +158,17 @@ def decoding(by: str, cores: int, scale: Scale, work: Path) -> Row:
             "by": by, "data": str(work / "images"), "cores": cores,
             "images": min(scale.images, 250 * cores), "size": scale.size,
             "resize": scale.size * 256 // 224,
+        },
+    }  # fmt: skip
+
+
+def nvjpeg(scale: Scale, work: Path) -> Row:
+    """Decoding on the device, beside Pillow's pixels."""
+    return {
+        "row": "decoding, nvJPEG", "by": "gpu_decoding",
+        "work": {
+            "by": "nvjpeg", "data": str(work / "images"), "images": 1000, "size": scale.size,
+            "weights": str(work / "resnet18.safetensors"),
         },
     }  # fmt: skip
 

@@ -37,7 +37,7 @@ pytestmark = [
     ),
 ]
 
-EXACT = 'precision = "no"\ntf32 = false\nmonitor = "eval_loss"\nbatch_size = 8\n'
+EXACT = 'report = false\nprecision = "no"\ntf32 = false\nmonitor = "eval_loss"\nbatch_size = 8\n'
 BACKBONE = """
 optimizer = { kind = "sgd", momentum = 0.9 }
 [transforms]

@@ -14,6 +14,9 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from places import ROOT
 from tlf.builtin.freeze_policies import tlf_freeze_policies
+from tlf.data.loader import Loaders
+from tlf.data.resident_pixels import ResidentPixels
+from tlf.data.stored_batches import stored_batches
 from tlf.events import Notice, SegmentStarted, Stored
 from tlf.results import EpochResult
 from tlf.runs.run import run as run_recipe
@@ -320,3 +323,36 @@ def test_what_does_not_fit_is_computed_anew(tmp_path, images):
     _, notices = run(path, f"cache.dir={tmp_path}/cache", "cache.max_gb=0.00001")
     same_runs(tmp_path / "off", tmp_path / "run")
     assert sum("cache.max_gb allows 10 kB" in notice for notice in notices) == 3
+
+
+@pytest.mark.parametrize("phases", ["features", "tuned-then-frozen"])
+@pytest.mark.parametrize("augment", ["[]", '"none"'])
+def test_images_that_nothing_changes_reach_a_gpu_as_they_are_stored(
+    tmp_path, images, monkeypatch, phases, augment
+):
+    """Rehearsed on the CPU: the runs are the same. What trains on the pixels holds them from the
+    second time on; each image is read once where the frozen stages see it once."""
+    path, folder = write(tmp_path, images, phases, augment=augment), tmp_path / "cache"
+    run(path, f"cache.dir={folder}/one", f"output={tmp_path}/one")
+    streamed, resident = [], []
+
+    def read(images, keys, threads, *, pin):
+        streamed.append(len(images.labels))
+        return stored_batches(images, keys, threads, pin=False)
+
+    class Resident(ResidentPixels):
+        def batches(self, images, keys):
+            resident.append(len(images.labels))
+            return super().batches(images, keys)
+
+    def loaded(*_):
+        pytest.fail("processes load images that are stored")
+
+    monkeypatch.setattr(Loaders, "_pins", True)
+    monkeypatch.setattr(Loaders, "_loader", loaded)
+    monkeypatch.setattr("tlf.data.loader.stored_batches", read)
+    monkeypatch.setattr("tlf.data.resident_pixels.ResidentPixels", Resident)
+    run(path, f"cache.dir={folder}/other", f"output={tmp_path}/other")
+    same_runs(tmp_path / "one", tmp_path / "other")
+    assert streamed
+    assert not resident or phases != "features"

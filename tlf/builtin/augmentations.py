@@ -17,6 +17,7 @@ Interpolation = Literal["nearest", "bilinear"]
 class Unchanged:
     """Images are not changed."""
 
+    changes: ClassVar[bool] = False
     fixed: ClassVar[bool] = True
     depths: ClassVar[tuple[int, ...]] = (8, 16)
 

@@ -17,6 +17,7 @@ precision = "{precision}"
 tf32 = {tf32}
 batch_size = {batch_size}
 output = "{output}"
+report = false
 data = {{ kind = "folder", root = "{data}" }}
 backbone = {{ kind = "torchvision", model = "resnet18", weights = "{weights}" }}
 optimizer = {{ kind = "sgd", momentum = 0.9 }}

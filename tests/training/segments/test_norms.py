@@ -60,6 +60,7 @@ def train(model, images, labels, counts, synchronised, processes):
 
 output, device = sys.argv[1:]
 distributed.init_process_group("gloo")
+torch.backends.cudnn.allow_tf32 = False
 rank = distributed.get_rank()
 differences = {}
 for dtype, name in ((torch.float64, "float64"), (torch.float32, "float32")):
