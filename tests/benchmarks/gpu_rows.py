@@ -86,7 +86,8 @@ def rows(scale: Scale, work: Path, gpus: int) -> Iterator[Row]:
         yield decoding(by, cores, scale, work)
     yield nvjpeg(scale, work)
     yield from many.rows("tlf", [features, FULL_FIXED], "bf16", large, epochs=3)
-    yield from many.rows("tlf", [features, FULL_FIXED], "bf16", small, epochs=2)
+    yield from many.rows("tlf", [features, FULL_FIXED], "bf16", small, epochs=3)
+    yield decoding("processes", 16, scale, work, " again")
     yield cached_rows(scale, work)
     yield from few.rows("tlf", [full, fresh, block], "bf16", large)
     yield few.job("tlf", FULL_FIXED, "bf16", small, epochs=1, profile=True)
@@ -150,10 +151,10 @@ def cached_rows(scale: Scale, work: Path) -> Row:
     return row
 
 
-def decoding(by: str, cores: int, scale: Scale, work: Path) -> Row:
+def decoding(by: str, cores: int, scale: Scale, work: Path, when: str = "") -> Row:
     """Decoding and resizing alone."""
     return {
-        "row": f"decoding alone, {cores} {by}", "by": "gpu_decoding", "needs": 5,
+        "row": f"decoding alone, {cores} {by}{when}", "by": "gpu_decoding", "needs": 5,
         "work": {
             "by": by, "data": str(work / "images"), "cores": cores,
             "images": min(scale.images, 250 * cores), "size": scale.size,

@@ -8,7 +8,7 @@ import torch
 from warm import Work, serve, synchronize, watched
 
 import tlf
-from tlf.cli.process import keep_memory
+from tlf.cli.process import collect_rarely, keep_memory, settled
 from tlf.events import Prepared, Updated
 from tlf.results import EpochResult
 
@@ -94,7 +94,7 @@ def watch(
     times: dict[str, list[tuple[float, int]]] = {}
     epochs: list[tlf.EpochResult] = []
     updates = 0
-    for event in tlf.run(recipe):
+    for event in settled(tlf.run(recipe)):
         if isinstance(event, EpochResult):
             epochs.append(event)
         elif isinstance(event, Prepared):
@@ -114,5 +114,7 @@ def watch(
 
 
 if __name__ == "__main__":
-    keep_memory()  # as the command line does
+    # As the command line does.
+    keep_memory()
+    collect_rarely()
     serve(main)

@@ -63,7 +63,9 @@ _OWN_SETTINGS = {"params", "names", "lr", "base_lr", "weight_decay"}
 
 
 def _spares(optimizer: Optimizer) -> bool:
-    return getattr(optimizer, "decay", "weights") == "weights"
+    # Where nothing decays, fewer groups are fewer steps.
+    decays = getattr(optimizer, "weight_decay", None) != 0
+    return decays and getattr(optimizer, "decay", "weights") == "weights"
 
 
 def _spared_from_decay(classifier: Classifier) -> set[str]:
