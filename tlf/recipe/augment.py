@@ -11,8 +11,9 @@ from tlf.recipe.schema import Phase, Recipe
 
 
 def augmentations_of(recipe: Recipe, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
-    """The augmentations of a phase: its own, or the recipe's."""
-    return recipe.transforms.augment if phase.augment is None else phase.augment
+    """The augmentations of a phase, its own or the recipe's, that change images."""
+    every = recipe.transforms.augment if phase.augment is None else phase.augment
+    return tuple(augmentation for augmentation in every if getattr(augmentation, "changes", True))
 
 
 def is_random(augmentations: Iterable[Augmentation | BatchAugmentation]) -> bool:

@@ -81,13 +81,9 @@ def _matched(pattern: str, names: Sequence[str]) -> list[str]:
 
 
 def augmentations(plan: Plan, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
-    """The augmentations of a phase that change images. An error in a plugin's names the plugin."""
+    """The augmentations of a phase. An error in a plugin's names the plugin."""
     chosen = augmentations_of(plan.recipe, phase)
-    return tuple(
-        attributed(a, plan.plugins.catalogue.offer(a))
-        for a in chosen
-        if getattr(a, "changes", True)
-    )
+    return tuple(attributed(a, plan.plugins.catalogue.offer(a)) for a in chosen)
 
 
 def check_augmentations(plan: Plan, preprocessing: Preprocessing, num_classes: int) -> None:

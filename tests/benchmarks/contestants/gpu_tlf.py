@@ -44,7 +44,11 @@ def main(work: Work) -> Work:
     with watched() as figures:
         parts, epochs = watch(recipe, profile)
     synchronize()
-    passes = [n / s for title, (n, s) in parts.items() if title.startswith("features of") and s]
+    passes = [
+        n / s
+        for title, (n, s) in parts.items()
+        if "features of" in title and "train" in title and s
+    ]
     return {
         "seconds": time.perf_counter() - began, "parts": parts, **figures,
         **({"frozen_pass": passes[0]} if passes else {}),
