@@ -179,7 +179,7 @@ def test_the_host_reads_nothing_of_an_evaluated_batch(job, monkeypatch):
     batches = [
         *job.loaders.batches(eval_images(job), [[(0, i)] for i in range(len(job.splits.eval))])
     ]
-    monkeypatch.setattr("tlf.training.evaluation.plain_batches", lambda *_: (b for [b] in batches))
+    monkeypatch.setattr("tlf.training.evaluation.plain_batches", lambda *_: iter(batches))
     with HostReads() as counter:
         found = [(len(counter.reads), step) for step in classify(job, segment, None)]
     job.accelerator.free_memory()
