@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
-def pytest_configure() -> None:
+def take_one_core() -> None:
     """Give each worker of pytest-xdist one core: threads of two workers would wait for each other,
     and a test that computes would take several times as long.
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker and CORES:
         os.sched_setaffinity(0, {sorted(CORES)[int(worker) % len(CORES)]})
+
+
+take_one_core()  # before torch is imported, which counts the cores: conftest.py of folders do it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
