@@ -120,6 +120,20 @@ def test_a_step_is_that_of_the_whole_batch_by_hand(job, changed, accumulate):
     assert signals.means()["head"].grad_norm == pytest.approx(float(norm), rel=1e-4)
 
 
+def test_an_accumulation_of_accelerates_own_changes_no_step(job):
+    """``accelerate launch --gradient_accumulation_steps 4`` says it to every program."""
+    _, _, expected = step(job, [0, 12, 5])
+    job.accelerator.gradient_accumulation_steps = 4
+    try:
+        _, before, after = step(job, [0, 12, 5])
+    finally:
+        job.accelerator.gradient_accumulation_steps = 1
+    for was, now, one in zip(
+        before.parameters(), after.parameters(), expected.parameters(), strict=True
+    ):
+        assert torch.equal(now - was, one - was)
+
+
 def test_clipping_limits_the_norm_of_all_gradients_together(job, changed):
     batch = [0, 12, 5]
     _, before, after = step(changed(job, clip_grad_norm=1e-3), batch)
