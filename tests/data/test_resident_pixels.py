@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 import torch
 
@@ -15,22 +13,15 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_batches_are_those_of_the_store(tmp_path, type_, channels, device):
     images = Images(stored(tmp_path, type_, channels), torch.arange(100) * 2, 4)
-    resident = ResidentPixels.read(images.pixels, 2, torch.device(device))
+    resident = ResidentPixels.read(images.pixels, torch.device(device))
     assert resident.values.device.type == device
     keys = batches(40, 5, 1, 20, seed=1)
     check_batches(resident.batches(images, keys), images, keys)
 
 
-def test_it_is_read_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("tlf.data.resident_pixels._BLOCK", 1000)
-    images = Images(stored(tmp_path), torch.arange(100), 4)
-    resident = ResidentPixels.read(images.pixels, 3, CPU)
-    check_batches(resident.batches(images, batches(71)), images, batches(71))
-
-
 def test_images_are_held_from_the_second_time_on(tmp_path):
     """In the first epoch it is not known how much memory training takes."""
-    pixels, residents = stored(tmp_path), Residents(2)
+    pixels, residents = stored(tmp_path), Residents()
     assert residents.of(pixels, CPU) is None
     held = residents.of(pixels, CPU)
     assert held is residents.of(pixels, CPU) is not None
@@ -39,23 +30,11 @@ def test_images_are_held_from_the_second_time_on(tmp_path):
 
 
 def test_an_entry_that_was_cut_is_not_held(tmp_path):
-    pixels, residents = stored(tmp_path), Residents(2)
+    pixels, residents = stored(tmp_path), Residents()
     pixels.entry.opened()
     with (pixels.entry.folder / "data").open("r+b") as file:
         file.truncate(900)
     assert [residents.of(pixels, CPU) for _ in range(3)] == [None] * 3
-
-
-@pytest.mark.parametrize(("free", "fits"), [(2.1, True), (1.9, False)])
-def test_they_take_half_of_the_free_memory_at_most(tmp_path, monkeypatch, free, fits):
-    pixels = stored(tmp_path)
-    monkeypatch.setattr(
-        torch.cuda, "mem_get_info", lambda _: (int(free * pixels.entry.bytes), 2**40)
-    )
-    empty = torch.empty
-    monkeypatch.setattr(torch, "empty", lambda size, *, dtype, **_: empty(size, dtype=dtype))
-    resident = ResidentPixels.read(pixels, 2, SimpleNamespace(type="cuda"))
-    assert (resident is not None) == fits
 
 
 @pytest.mark.gpu

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tlf.cache.entry import Entry
+from tlf.cache.resident import resident
 from tlf.runtime.ahead import ahead, sent
 
 _SHARE = 0.25
@@ -17,9 +18,6 @@ _SHARE = 0.25
 
 _SENT = 16
 """Batches whose indices are sent to a GPU together."""
-
-_BLOCK = 64 * 2**20
-"""Bytes that are read at a time on their way to a GPU."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +89,6 @@ class Rows:
         """All rows on the device, where they take at most ``_SHARE`` of its free memory."""
         if self.device.type != "cuda":
             return None
-        free, _ = torch.cuda.mem_get_info(self.device)
-        if self.count * self.length > _SHARE * free:
-            return None
-        rows = torch.empty(self.count, self.length, dtype=torch.uint8, device=self.device)
-        step = max(1, _BLOCK // self.length)
-        for start in range(0, self.count, step):
-            stop = min(start + step, self.count)
-            try:
-                block = self.entry.read(start * self.length, (stop - start) * self.length)
-            except OSError:  # it was cut: what is left of it is read batch by batch
-                return None
-            rows[start:stop] = torch.from_numpy(block).view(stop - start, self.length)
-        return rows
+        # Where it was cut, what is left of it is read batch by batch.
+        found = resident(self.entry, self.device, _SHARE)
+        return None if found is None else found.view(self.count, self.length)

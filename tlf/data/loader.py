@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Self
 
 import torch
@@ -109,6 +108,7 @@ class Loaders:
     """Where the images are used. CUDA gets those that nothing changes as they are stored."""
     _current: dict[int, tuple[tuple[Augmentation, ...], Loader]] = field(default_factory=dict)
     """By the identity of a split's pixels, which its loader keeps alive."""
+    _residents: Residents = field(default_factory=Residents)
 
     def __enter__(self) -> Self:
         return self
@@ -119,10 +119,6 @@ class Loaders:
             loader.end()
         self._current.clear()
         self.free_device()
-
-    @cached_property
-    def _residents(self) -> Residents:
-        return Residents(self.workers + 1)
 
     @property
     def _pins(self) -> bool:
@@ -139,8 +135,8 @@ class Loaders:
             resident = self._residents.of(stored, self.device)
             if resident is not None:
                 return resident.batches(images, keys)
-            threads = self._residents.threads
-            return on_device(stored_batches(images, keys, threads, pin=True), self.device)
+            batches = stored_batches(images, keys, self.workers + 1, pin=True)
+            return on_device(batches, self.device)
         return on_device(self._loader(images).batches(keys), self.device)
 
     def _loader(self, images: Images) -> Loader:

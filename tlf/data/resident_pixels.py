@@ -5,7 +5,6 @@ known how much memory training takes, and what is free now stays free.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
@@ -13,16 +12,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from tlf.cache.resident import resident
 from tlf.data.loading import Batch, Images, Key
 from tlf.data.pixel_store import StoredPixels
 from tlf.data.stored_batches import centres, places_of
-from tlf.runtime.ahead import ahead, sent
+from tlf.runtime.ahead import sent
 
 _SHARE = 0.5
 """How much of the memory that is free the images of one split may take."""
-
-_BLOCK = 16 * 2**20
-"""Bytes that a thread reads at a time."""
 
 
 @dataclass(frozen=True)
@@ -34,34 +31,11 @@ class ResidentPixels:
     stored: StoredPixels
 
     @classmethod
-    def read(cls, stored: StoredPixels, threads: int, device: torch.device) -> Self | None:
-        """Read them; None where they do not fit, or the entry was cut.
-
-        Parameters:
-            stored: the images.
-            threads: how many read.
-            device: where they are put.
-        """
-        size, pin = stored.entry.bytes, device.type == "cuda"
-        if pin and size > _SHARE * torch.cuda.mem_get_info(device)[0]:
+    def read(cls, stored: StoredPixels, device: torch.device) -> Self | None:
+        """Read them; None where they do not fit, or the entry was cut."""
+        values = resident(stored.entry, device, _SHARE)
+        if values is None:
             return None
-        values = torch.empty(size, dtype=torch.uint8, device=device)
-        starts = range(0, size, _BLOCK)
-        with ThreadPoolExecutor(threads) as pool:
-            buffers = (
-                torch.empty(min(_BLOCK, size - start), dtype=torch.uint8, pin_memory=pin)
-                for start in starts
-            )
-            begun = (
-                (start, block, pool.submit(stored.entry.read_into, block.numpy(), start))
-                for start, block in zip(starts, buffers, strict=True)
-            )
-            try:
-                for start, block, reading in ahead(begun, threads):
-                    reading.result()
-                    values[start : start + len(block)].copy_(block, non_blocking=pin)
-            except OSError:
-                return None
         return cls(values.view(torch.uint8 if stored.type == "uint8" else torch.uint16), stored)
 
     def batches(self, images: Images, keys: Iterable[Sequence[Key]]) -> Iterator[Batch]:
@@ -89,8 +63,6 @@ class ResidentPixels:
 class Residents:
     """The splits that a device holds, while the same parameters train."""
 
-    threads: int
-    """How many read them."""
     _asked: dict[int, "_Asked"] = field(default_factory=dict)
     """By the identity of a split's pixels."""
 
@@ -102,7 +74,7 @@ class Residents:
             return None
         if not asked.again:
             asked.again = True
-            asked.resident = ResidentPixels.read(stored, self.threads, device)
+            asked.resident = ResidentPixels.read(stored, device)
         return asked.resident
 
     def release(self) -> None:
