@@ -38,6 +38,24 @@ def test_a_launch_that_divides_parameters_is_an_error(plain, monkeypatch, name, 
     start_accelerator("auto")
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "unset", "instead"),
+    [
+        ("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4", "1", "accumulate = 4"),
+        ("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR", "NO", "compile = true"),
+    ],
+)
+def test_the_recipe_alone_says_how_a_run_trains(plain, monkeypatch, name, given, unset, instead):
+    """Accelerate would do it besides, in silence."""
+    monkeypatch.setenv(name, given)
+    with pytest.raises(
+        RunError, match=f"^{name} must be unset or {unset}, got {given} .*{instead}"
+    ):
+        start_accelerator("auto")
+    monkeypatch.setenv(name, unset.lower())
+    start_accelerator("auto")
+
+
 def test_a_world_size_without_other_processes_is_an_error(plain, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(

@@ -121,7 +121,7 @@ def test_a_step_is_that_of_the_whole_batch_by_hand(job, changed, accumulate):
 
 
 def test_an_accumulation_of_accelerates_own_changes_no_step(job):
-    """``accelerate launch --gradient_accumulation_steps 4`` says it to every program."""
+    """``ACCELERATE_GRADIENT_ACCUMULATION_STEPS=4`` says it; tlf refuses it before."""
     _, _, expected = step(job, [0, 12, 5])
     job.accelerator.gradient_accumulation_steps = 4
     try:

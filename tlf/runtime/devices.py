@@ -36,6 +36,14 @@ network cannot be called alone then, as heads need that train on stored features
 a slice of a tensor, where the audit, the digests and the average of the weights need all of it.
 """
 
+_IN_RECIPES = {
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1", "accumulate = 4"),
+    "ACCELERATE_DYNAMO_BACKEND": ("NO", "compile = true"),
+}
+"""The variable by which Accelerate would train in another way than the recipe says → its value
+where it does not, and what a recipe says instead.
+"""
+
 
 def join_processes() -> None:
     """Meet the other processes of this run, if a launcher started any.
@@ -147,6 +155,12 @@ def _check_launch() -> None:
                 "ones stay; write `distributed_type: MULTI_GPU` in the config file of accelerate, "
                 f"or unset {name}; where memory is short, write accumulate=auto, precision=bf16 or "
                 "a smaller backbone"
+            )
+    for name, (unset, instead) in _IN_RECIPES.items():
+        if (given := os.environ.get(name, unset)).upper() != unset:
+            raise RunError(
+                f"{name} must be unset or {unset}, got {given} (accelerate's options and config "
+                f"file set it, too): the recipe alone says how a run trains; write {instead} there"
             )
 
 
