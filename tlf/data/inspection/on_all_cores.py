@@ -5,7 +5,7 @@ threads also wait for each other where memory is allocated and freed.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -17,9 +17,9 @@ from tlf.runtime.cores import local_processes
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
-_CHUNK = 64
+_CHUNK = 16
 """Images that a thread or process takes at a time, at most: one queue entry per image would take
-much memory where a set is large."""
+much memory where a set is large, and with many at a time most cores wait for the last ones."""
 
 _MANY = 4
 """From so many cores on, processes are faster: on 16 cores of an H200's host, threads decoded 1,250
@@ -76,15 +76,16 @@ def _by_processes(
     from tlf.data.workers import begin_worker
 
     with any_number_of_workers():
-        # Forked, so that the function needs not be pickled, nor what was decoded before.
+        # Forked, so that the function needs not be pickled, nor what was decoded before. In the
+        # loader's order all processes would do as many chunks as the slowest one.
         loader = DataLoader(
-            cast("Dataset[object]", _Each(function)), sampler=chunks, batch_size=None,
-            num_workers=cores, multiprocessing_context="fork", collate_fn=_as_it_is,
-            worker_init_fn=begin_worker,
+            cast("Dataset[object]", _Each(function)), sampler=[*enumerate(chunks)],
+            batch_size=None, num_workers=cores, multiprocessing_context="fork",
+            collate_fn=_as_it_is, worker_init_fn=begin_worker, in_order=False,
         )  # fmt: skip
         parts = iter(loader)
     try:
-        for part in parts:
+        for part in _in_turn(parts):
             if isinstance(part, Exception):
                 raise part
             yield part
@@ -94,15 +95,35 @@ def _by_processes(
 
 @dataclass(frozen=True)
 class _Each:
-    """A chunk → its results, or the error: the loader would wrap it in another one's words."""
+    """The number of a chunk, and its results or the error: the loader would wrap it in another
+    one's words.
+    """
 
     function: Callable[[int], object]
 
-    def __getitem__(self, chunk: Sequence[int]) -> list[tuple[int, object]] | Exception:
+    def __getitem__(
+        self, numbered: tuple[int, Sequence[int]]
+    ) -> tuple[int, Part[object] | Exception]:
+        number, chunk = numbered
         try:
-            return [(index, self.function(index)) for index in chunk]
+            return number, _each(self.function, chunk)
         except (TlfError, OSError) as error:
-            return error
+            return number, error
+
+
+def _in_turn(numbered: Iterable[tuple[int, Result]]) -> Iterator[Result]:
+    """What is numbered from 0 on, in the order of the numbers.
+
+    >>> [*_in_turn([(1, "b"), (0, "a"), (2, "c")])]
+    ['a', 'b', 'c']
+    """
+    early: dict[int, Result] = {}
+    turn = 0
+    for number, item in numbered:
+        early[number] = item
+        while turn in early:
+            yield early.pop(turn)
+            turn += 1
 
 
 def _as_it_is(part: object) -> object:
