@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tlf.data.listing.compact import growing
 from tlf.errors import RunError, WeightsError
-from tlf.inference.prediction import Prediction, exact
+from tlf.inference.prediction import EXACT, Prediction, exact_each
 from tlf.inference.tables import FORMS, Form, form_of
 from tlf.inference.tables.damaged import Damaged
 from tlf.metrics.predicted import AnyPredicted
@@ -48,34 +47,32 @@ def predictions(
     """
     thresholds = None if calibrated is None else calibrated.thresholds
     labels = task.predicted(probabilities, _limits(probabilities, thresholds))
-    yield from _named(paths, probabilities, classes, labels, calibrated)
+    form, rows = form_of(labels.ndim), _finite(paths, probabilities)
+    for path, label, figures in zip(paths, labels.tolist(), rows, strict=True):
+        by_class = dict(zip(classes, figures, strict=True))
+        yield form.prediction(path, by_class, label, calibrated)
 
 
 def _limits(probabilities: "Tensor", thresholds: Sequence[float] | None) -> "Tensor | None":
     return None if thresholds is None else probabilities.new_tensor(thresholds)
 
 
-def _named(
-    paths: Sequence[str | None],
-    probabilities: "Tensor",
-    classes: Sequence[str],
-    labels: "Tensor",
-    calibrated: "Calibrated | None",
-) -> Iterator[Prediction]:
-    """What is predicted as names: ``labels`` are the index of a class, or a mark for each class."""
-    form = form_of(labels.ndim)
-    # As lists, all numbers of very many images would take eight times their memory.
-    parts = (probabilities[n : n + _ROWS] for n in range(0, len(probabilities), _ROWS))
-    rows = chain.from_iterable(part.tolist() for part in parts)
-    for path, label, row in zip(paths, labels.tolist(), rows, strict=True):
-        for figure in row:
-            if not isfinite(figure):
+def _finite(paths: Sequence[str | None], probabilities: "Tensor") -> Iterator[list[float]]:
+    """The probabilities of each image. As lists, all numbers of very many images would take eight
+    times their memory.
+    """
+    for start in range(0, len(probabilities), _ROWS):
+        part = probabilities[start : start + _ROWS]
+        sound = part.isfinite().all(1).tolist()
+        for number, figures in enumerate(part.tolist()):
+            if not sound[number]:
+                name = paths[start + number] or "an image"
+                figure = next(figure for figure in figures if not isfinite(figure))
                 raise WeightsError(
-                    f"the probabilities of {path or 'an image'} must be finite, got {figure}: "
+                    f"the probabilities of {name} must be finite, got {figure}: "
                     "the model's weights are too large, or not finite; name another run"
                 )
-        by_class = dict(zip(classes, row, strict=True))
-        yield form.prediction(path, by_class, label, calibrated)
+            yield figures
 
 
 def compared(
@@ -95,27 +92,22 @@ def compared(
         yield replace(one, unlike=alone, nearest=names)
 
 
-def row(
-    prediction: Prediction, truth: Mapping[str, str | list[str]] | None = None
-) -> dict[str, str]:
-    """A prediction as a row of a table. ``truth``: the column of the label, if it is known, and
-    what it holds.
+def row(prediction: Prediction) -> dict[str, str]:
+    """A prediction as a row of a table.
 
     Control characters in names are escaped. A name that begins with ``=``, ``+``, ``-`` or ``@``
     stays as it is: a program must find the image by it. A spreadsheet would take it for a formula,
     so import the table as text there.
 
-    >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"), {"label": "bee"})
-    {'path': 'a.jpg', 'label': 'bee', 'predicted': 'ant', 'p_ant': '0.75', 'p_bee': '0.25'}
+    >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"))
+    {'path': 'a.jpg', 'predicted': 'ant', 'p_ant': '0.75', 'p_bee': '0.25'}
     """
+    columns = map(_column, prediction.probabilities)
+    figures = exact_each(prediction.probabilities.values())
     return {
         "path": printable(prediction.path or ""),
-        **cells(truth or {}),
         **cells(prediction.answer),
-        **{
-            _column(name): exact(probability)
-            for name, probability in prediction.probabilities.items()
-        },
+        **dict(zip(columns, figures, strict=True)),
         **doubts(prediction),
     }
 
@@ -189,14 +181,17 @@ def write_table(
     said: "Tensor",
 ) -> None:
     """Write what is predicted for labelled images as CSV. ``said`` has the form of the labels."""
-    form = form_of(labels.ndim)
+    form, rows = form_of(labels.ndim), _finite(names, probabilities)
+    every = zip(names, labels.tolist(), said.tolist(), rows, strict=True)
+    written = f",{EXACT}" * len(classes) + "\n"  # at once: one by one takes several times as long
     with path.open("w", encoding="utf-8", newline="") as file:
-        columns = ["path", *form.COLUMNS, *map(_column, classes)]
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        records = _named(names, probabilities, classes, said, None)
-        for prediction, label in zip(records, labels.tolist(), strict=True):
-            writer.writerow(row(prediction, form.truth(label, classes)))
+        begin = csv.writer(file, lineterminator="")
+        begin.writerow(["path", *form.COLUMNS, *map(_column, classes)])
+        file.write("\n")
+        for name, label, given, figures in every:
+            known = {**form.truth(label, classes), **form.answer(given, classes, figures)}
+            begin.writerow([printable(name), *cells(known).values()])
+            file.write(written % (*figures,))
 
 
 def read_predictions(path: str | PathLike[str]) -> AnyPredicted:

@@ -25,6 +25,15 @@ class Form(Protocol):
     def truth(self, label: Any, classes: Sequence[str], /) -> Mapping[str, str | list[str]]:  # noqa: ANN401 - as the task has it
         """A row of labels, as a tensor has them → the column of the label, and what it holds."""
 
+    def answer(
+        self,
+        label: Any,  # noqa: ANN401 - as the task has it
+        classes: Sequence[str],
+        probabilities: Sequence[float],
+        /,
+    ) -> Mapping[str, str | list[str]]:
+        """A row of what is predicted → its column, and what it holds."""
+
     def prediction(
         self,
         path: str | None,

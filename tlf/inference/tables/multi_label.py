@@ -29,6 +29,15 @@ def truth(label: Sequence[int], classes: Sequence[str]) -> Mapping[str, list[str
     return {COLUMNS[0]: [name for name, mark in zip(classes, label, strict=True) if mark]}
 
 
+def answer(
+    label: Sequence[bool], classes: Sequence[str], probabilities: Sequence[float]
+) -> Mapping[str, list[str]]:
+    """The classes that have a mark, the most probable first, under their column."""
+    given = [n for n, mark in enumerate(label) if mark]
+    given.sort(key=probabilities.__getitem__, reverse=True)
+    return {COLUMNS[1]: [classes[n] for n in given]}
+
+
 def prediction(
     path: str | None,
     by_class: Mapping[str, float],
@@ -36,10 +45,9 @@ def prediction(
     _calibrated: "Calibrated | None",
 ) -> MultiLabelPrediction:
     """The prediction of the classes that have a mark."""
-    given = [name for name, mark in zip(by_class, label, strict=True) if mark]
-    labels = tuple(sorted(given, key=by_class.__getitem__, reverse=True))
+    (labels,) = answer(label, [*by_class], [*by_class.values()]).values()
     best = max(by_class, key=by_class.__getitem__)
-    return MultiLabelPrediction(best, by_class[best], by_class, path, labels=labels)
+    return MultiLabelPrediction(best, by_class[best], by_class, path, labels=(*labels,))
 
 
 def parsed(cell: str, index: Mapping[str, int]) -> list[int]:

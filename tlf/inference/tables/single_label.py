@@ -26,6 +26,11 @@ def truth(label: int, classes: Sequence[str]) -> Mapping[str, str]:
     return {COLUMNS[0]: classes[label]}
 
 
+def answer(label: int, classes: Sequence[str], _probabilities: object) -> Mapping[str, str]:
+    """The class that is predicted, under its column."""
+    return {COLUMNS[1]: classes[label]}
+
+
 def prediction(
     path: str | None, by_class: Mapping[str, float], label: int, calibrated: "Calibrated | None"
 ) -> Prediction:
