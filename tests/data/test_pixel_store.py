@@ -2,10 +2,13 @@
 
 import json
 import pickle
+import tracemalloc
+from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
 from math import prod
 from pathlib import Path
+from zlib import compress
 
 import numpy as np
 import pytest
@@ -124,33 +127,51 @@ def test_the_title_counts_the_images_that_were_read():
     assert wanted.title == pixels_title(3, "eval")
 
 
-def entry_of(**changes):
-    index = {"shapes": [[3, 2, 2], [3, 1, 2]], "starts": [0, 12], "reasons": {"1": "empty"}}
+def entry_of(shapes=((3, 2, 2), (3, 1, 2)), **changes):
+    index = json.loads(json.dumps(noted_index(np.array(shapes), {1: "empty"})))
     return Entry(Path("entry"), "", 18, index | changes)
+
+
+def packed(data):
+    return b64encode(compress(data)).decode()
 
 
 def test_an_index_tells_where_every_image_is():
     for shapes in ([[3, 2, 2], [3, 1, 2]], [[3, 2, 2], [0, 0, 0]]):
-        found = index_of(entry_of(shapes=shapes), 2)
+        entry = entry_of(shapes)
+        found = index_of(entry, 2)
         assert (found.shapes.tolist(), found.starts.tolist()) == (shapes, [0, 12])
+        assert (found.shapes.dtype, found.starts.dtype) == (np.int32, np.int64)
         assert found.reasons == {1: "empty"}
-        packed = Entry(Path("entry"), "", 18, noted_index(np.array(shapes), {1: "empty"}))
-        assert index_of(packed, 2).shapes.tolist() == shapes
-        assert index_of(packed, 2).starts.tolist() == [0, 12]
-        assert json.loads(json.dumps(packed.index)) == packed.index
-        assert index_of(packed, 3) is None
-        assert index_of(replace(packed, bytes=17 if shapes[1][0] else 11), 2) is None
+        assert index_of(entry, 1) is None
+        assert index_of(entry, 3) is None
+        assert index_of(replace(entry, bytes=17 if shapes[1][0] else 11), 2) is None
+
+
+def test_the_index_of_very_many_images_is_small():
+    widths = np.random.default_rng(0).integers(224, 400, 100_000)
+    shapes = np.stack([np.full_like(widths, 3), np.full_like(widths, 224), widths], 1)
+    assert len(json.dumps(noted_index(shapes, {}))) < 4 * len(shapes)
+
+
+def test_no_more_is_unpacked_than_the_images_need():
+    entry = entry_of(packed=packed(bytes(10**8)))
+    tracemalloc.start()
+    assert index_of(entry, 2) is None
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10**6
 
 
 @pytest.mark.parametrize(
     "entry",
     [
-        entry_of(shapes=[[3, 2, 2]]), entry_of(shapes=[[3, 2, 2], [3, 1]]),
-        entry_of(shapes=[[3, 2, 2], [3, 1, 3]]), entry_of(shapes=[[3, 2, 2], [-3, 1, 2]]),
-        entry_of(shapes=[[3, 2, 2.0], [3, 1, 2]]), entry_of(shapes="ab"), entry_of(shapes=None),
-        entry_of(starts=[0]), entry_of(starts=[0, 13]), entry_of(starts=[-1, 12]),
-        entry_of(starts=[0, "12"]), entry_of(starts=[0, 10**30]), entry_of(reasons={"2": "empty"}),
-        entry_of(reasons={"x": "empty"}), entry_of(reasons={"0": 1}), entry_of(reasons=[]),
+        entry_of([[3, 2, 2]]), entry_of([[3, 2, 2], [3, 1, 3]]), entry_of([[3, 2, 2], [-3, 1, 2]]),
+        entry_of(packed="ab"), entry_of(packed="é"), entry_of(packed=None), entry_of(packed=[[3]]),
+        entry_of(packed=b64encode(bytes(24)).decode()), entry_of(packed=packed(bytes(23))),
+        entry_of(packed=packed(bytes(25))), entry_of(packed=packed(b"")),
+        entry_of(reasons={"2": "empty"}), entry_of(reasons={"x": "empty"}),
+        entry_of(reasons={"0": 1}), entry_of(reasons=[]),
         Entry(Path("entry"), "", 18, None), Entry(Path("entry"), "", 18, []),
     ],
 )  # fmt: skip

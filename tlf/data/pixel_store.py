@@ -3,6 +3,7 @@
 Nothing here imports torch before an image is read.
 """
 
+import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -120,41 +121,38 @@ def index_of(entry: Entry, count: int, value: int = 1) -> Index | None:
     import numpy as np
 
     try:
-        shapes = _shapes(entry.index["shapes"]).reshape(count, 3)
+        shapes = _unpacked(entry.index["packed"], count)
         sizes = shapes.prod(axis=1, dtype=np.int64) * value
-        # An earlier version noted them as lists, with the starts.
-        starts = np.array(entry.index.get("starts", np.cumsum(sizes) - sizes))
+        starts = np.cumsum(sizes) - sizes
         reasons = entry.index["reasons"].items()
-        numbers = shapes.dtype.kind == starts.dtype.kind == "i" and starts.shape == (count,)
-        inside = (
-            (shapes >= 0).all() and (starts >= 0).all() and (starts + sizes <= entry.bytes).all()
-        )
+        inside = (shapes >= 0).all() and sizes.sum() <= entry.bytes
         explained = all(int(i) in range(count) and isinstance(why, str) for i, why in reasons)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, zlib.error, TypeError, ValueError):
         return None
-    if not (numbers and inside and explained):
+    if not (inside and explained):
         return None
-    return Index(
-        shapes.astype(np.int32, copy=False),
-        starts.astype(np.int64, copy=False),
-        {int(i): why for i, why in reasons},
-    )
+    return Index(shapes, starts, {int(i): why for i, why in reasons})
 
 
 def noted_index(shapes: "NDArray[np.int32]", reasons: Mapping[int, str]) -> dict[str, Any]:
-    """What an entry notes about the pixels of images that follow each other, as JSON values. As a
-    list of lists, shapes would take hundreds of bytes an image where they are read.
+    """What an entry notes about the pixels of images that follow each other, as JSON values. Shapes
+    are packed: as lists they would take hundreds of bytes an image where they are read, and while
+    the text is written or parsed, what is in it is in memory several times.
     """
-    packed = b64encode(shapes.astype("<i4").tobytes()).decode()
-    return {"shapes": packed, "reasons": {str(i): why for i, why in reasons.items()}}
+    packed = b64encode(zlib.compress(shapes.astype("<i4").tobytes(), 1)).decode()
+    return {"packed": packed, "reasons": {str(i): why for i, why in reasons.items()}}
 
 
-def _shapes(noted: object) -> "NDArray[np.int32]":
+def _unpacked(noted: str, count: int) -> "NDArray[np.int32]":
+    """The shapes (N, 3). No more is unpacked than ``count`` images have.
+
+    Raises:
+        TypeError, ValueError, zlib.error: they are not those of so many images.
+    """
     import numpy as np
 
-    if isinstance(noted, str):
-        return np.frombuffer(b64decode(noted, validate=True), "<i4")
-    return np.array(noted)
+    found = zlib.decompressobj().decompress(b64decode(noted, validate=True), 3 * 4 * count + 1)
+    return np.frombuffer(found, "<i4").reshape(count, 3).astype(np.int32, copy=False)
 
 
 def wanted_pixels(digests: Sequence[bytes], name: str, preprocessing: Preprocessing) -> EntryKey:
