@@ -201,10 +201,14 @@ def watched(command: list[str]) -> dict[str, Part]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def sample() -> None:
-        while not ended.wait(0.1):
+        pause = 0.1
+        while not ended.wait(pause):
             if current[0]:
+                began = time.perf_counter()
                 peak = memory(process.pid)
                 parts[current[0]].peak = max(parts[current[0]].peak, peak)
+                # The kernel looks at every page, and the process waits for it meanwhile.
+                pause = max(0.1, 30 * (time.perf_counter() - began))
 
     sampler = threading.Thread(target=sample)
     sampler.start()
