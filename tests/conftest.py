@@ -68,8 +68,12 @@ TlfCommand = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Draw the starter set once for all tests, and leave the user's own cache alone."""
-    os.environ.setdefault("TLF_CACHE", str(tmp_path_factory.mktemp("cache")))
+    """Draw the starter set once for all tests of all workers, and leave the user's own cache
+    alone.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    os.environ.setdefault("TLF_CACHE", str(shared / "cache"))
 
 
 @pytest.fixture(autouse=True)
