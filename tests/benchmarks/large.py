@@ -10,9 +10,11 @@ second start finds everything. `tlf report` then writes a page about the second 
 the train images for those that look most like what was misjudged. For each part of a run, and
 for the report, it prints seconds, images a second and the peak of the memory of all its
 processes, and how much that is for each image above a run with two train images of each class.
-All runs evaluate as many images, whose logits take memory by the number of classes. The memory
-is the anonymous part of PSS: libraries are files, which other programs share. Where there are
-several counts, it prints how many times as long each part took."""
+All runs evaluate as many images, whose logits take memory by the number of classes. The others are
+trained on: they are more than 10 × as many where there are 10 × as many images. The memory is the
+anonymous part of PSS: libraries are files, which other programs share. Where there are several
+counts, it prints how many times as many images each part had, and how many times as long it took.
+"""
 
 import argparse
 import os
@@ -111,7 +113,7 @@ def main() -> None:
     for images in counts:
         with tempfile.TemporaryDirectory(dir=asked.folder, prefix="tlf-large-") as folder:
             runs[images] = [*measured(Path(folder), images, asked)]
-    print("\n".join(aligned([HEADER, *rows(runs)])))
+    print("\n".join(aligned([HEADER, *rows(runs, asked.eval)])))
     print(machine())
 
 
@@ -246,13 +248,21 @@ def memory(pid: int) -> int:
 
 
 HEADER = (
-    "images", "start", "part", "seconds", "images/s", "× seconds", "peak MiB", "bytes an image",
+    "images", "start", "part", "seconds", "images/s", "× images", "× seconds", "peak MiB",
+    "bytes an image",
 )  # fmt: skip
 
 
-def rows(runs: dict[int, list[dict[str, Part]]]) -> Iterator[list[str]]:
+def handled(part: str, images: int, evaluated: int) -> int:
+    """How many of the images a part is about."""
+    if part == "evaluation":
+        return evaluated
+    return images - evaluated if part in ("features", "epoch") else images
+
+
+def rows(runs: dict[int, list[dict[str, Part]]], evaluated: int) -> Iterator[list[str]]:
     """A line for each part of each run: beside that of the next smaller set, and memory beside that
-    of the smallest one.
+    of the smallest one. ``evaluated``: how many images each run evaluates.
     """
     fewest, before = min(runs), None
     for images, starts in runs.items():
@@ -268,9 +278,12 @@ def rows(runs: dict[int, list[dict[str, Part]]]) -> Iterator[list[str]]:
                 if before and name == "all":
                     earlier = Part(sum(each.seconds for each in runs[before][number].values()))
                 more, above = images - fewest, part.peak - (base if name == "all" else own)
+                own_images = handled(name, images, evaluated)
+                fewer = handled(name, before or images, evaluated)
                 yield [
                     f"{images:,}", STARTS[number], name, f"{part.seconds:.1f}",
-                    f"{images / part.seconds:,.0f}" if part.seconds else "–",
+                    f"{own_images / part.seconds:,.0f}" if part.seconds else "–",
+                    f"{own_images / fewer:.1f}" if earlier else "–",
                     f"{part.seconds / earlier.seconds:.1f}" if earlier else "–",
                     f"{part.peak / 2**20:,.0f}", f"{above / more:,.0f}" if more else "–",
                 ]  # fmt: skip
