@@ -161,21 +161,24 @@ class Cache:
         # fit together. The room is checked again, since another user's entry may not be removed.
         entries = self.entries()
         written = {kind: being_written(self.folder, kind) for kind in ("", key.kind)}
-        candidates = entries if key.share == 1 else [e for e in entries if e.kind == key.kind]
-        evictable = [e.folder for e in reversed(candidates) if self._is_evictable(e)]
         gone: set[Path] = set()
 
         def lack(removed: Collection[Path]) -> str:
             kept = [entry for entry in entries if entry.folder not in removed]
             return self._lack(key, size, kept, written)
 
-        if problem := lack(evictable):
+        if not lack(gone):
+            return
+        candidates = entries if key.share == 1 else [e for e in entries if e.kind == key.kind]
+        evictable = [e.folder for e in reversed(candidates) if self._is_evictable(e)]
+        if problem := lack({*evictable}):
             raise OSError(problem)
         for folder in evictable:
-            if lack(gone) and remove(folder):
+            if remove(folder):
                 gone.add(folder)
-        if problem := lack(gone):
-            raise OSError(problem)
+                if not lack(gone):
+                    return
+        raise OSError(lack(gone))
 
     def _is_evictable(self, entry: Entry) -> bool:
         # If it is in use, its space on the disk becomes free only when its last reader ends.
