@@ -133,11 +133,14 @@ class Cache:
         """All entries, the most recently used first; their data is not checked. Those of another
         version of tlf are among them, and damaged ones: they take space, too.
         """
+        return self._each(lambda folder: open_entry(folder) or _unreadable(folder))
+
+    def _each(self, described: Callable[[Path], Entry]) -> tuple[Entry, ...]:
         entries = []
         for folder in self._folders():
             # Another user's, or another process has just removed it.
             with suppress(PermissionError, FileNotFoundError):
-                entries.append(open_entry(folder) or _unreadable(folder))
+                entries.append(described(folder))
         return tuple(sorted(entries, key=lambda entry: -entry.used))
 
     def clear(self) -> int:
@@ -159,7 +162,7 @@ class Cache:
         """Evict least recently used entries until ``size`` bytes fit; none if they cannot fit."""
         # Partial entries count with their final size: processes that write at the same time must
         # fit together. The room is checked again, since another user's entry may not be removed.
-        entries = self.entries()
+        entries = self._each(_weighed)
         written = {kind: being_written(self.folder, kind) for kind in ("", key.kind)}
         gone: set[Path] = set()
 
@@ -212,6 +215,17 @@ def _unreadable(folder: Path) -> Entry:
     """What stands for an entry that is damaged, or of another version of tlf."""
     title, used = "unreadable: damaged, or of another version of tlf", folder.stat().st_mtime
     return Entry(folder, title, size_of(folder), None, used=used)
+
+
+def _weighed(folder: Path) -> Entry:
+    """An entry as it is weighed against a new one: its note is not read, which would be done for
+    all of them whenever one is stored.
+    """
+    try:
+        size = (folder / "data").lstat().st_size
+    except FileNotFoundError:
+        return _unreadable(folder)
+    return Entry(folder, "", size, None, used=folder.stat().st_mtime)
 
 
 def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
