@@ -167,6 +167,7 @@ def test_no_more_is_unpacked_than_the_images_need():
     "entry",
     [
         entry_of([[3, 2, 2]]), entry_of([[3, 2, 2], [3, 1, 3]]), entry_of([[3, 2, 2], [-3, 1, 2]]),
+        entry_of([[2**31 - 1] * 3, [3, 1, 2]]), entry_of([[2**30, 2**30, 2**4], [3, 1, 2]]),
         entry_of(packed="ab"), entry_of(packed="é"), entry_of(packed=None), entry_of(packed=[[3]]),
         entry_of(packed=b64encode(bytes(24)).decode()), entry_of(packed=packed(bytes(23))),
         entry_of(packed=packed(bytes(25))), entry_of(packed=packed(b"")),

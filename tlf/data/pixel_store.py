@@ -125,7 +125,9 @@ def index_of(entry: Entry, count: int, value: int = 1) -> Index | None:
         sizes = shapes.prod(axis=1, dtype=np.int64) * value
         starts = np.cumsum(sizes) - sizes
         reasons = entry.index["reasons"].items()
-        inside = (shapes >= 0).all() and sizes.sum() <= entry.bytes
+        # In floating point: of forged shapes, a product of whole numbers may overflow.
+        whole = shapes.prod(axis=1, dtype=np.float64).sum() * value
+        inside = (shapes >= 0).all() and whole <= entry.bytes
         explained = all(int(i) in range(count) and isinstance(why, str) for i, why in reasons)
     except (AttributeError, KeyError, zlib.error, TypeError, ValueError):
         return None

@@ -1,7 +1,8 @@
 """Tables of images with any number of labels: cells are JSON lists, as names hold any character."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,9 +34,15 @@ def answer(
     label: Sequence[bool], classes: Sequence[str], probabilities: Sequence[float]
 ) -> Mapping[str, list[str]]:
     """The classes that have a mark, the most probable first, under their column."""
-    given = [n for n, mark in enumerate(label) if mark]
-    given.sort(key=probabilities.__getitem__, reverse=True)
-    return {COLUMNS[1]: [classes[n] for n in given]}
+    return {COLUMNS[1]: _given(label, classes, probabilities)}
+
+
+def _given(
+    label: Sequence[bool], classes: Iterable[str], probabilities: Iterable[float]
+) -> list[str]:
+    each = zip(label, classes, probabilities, strict=True)
+    given = [(name, figure) for mark, name, figure in each if mark]
+    return [name for name, _ in sorted(given, key=itemgetter(1), reverse=True)]
 
 
 def prediction(
@@ -45,9 +52,9 @@ def prediction(
     _calibrated: "Calibrated | None",
 ) -> MultiLabelPrediction:
     """The prediction of the classes that have a mark."""
-    (labels,) = answer(label, [*by_class], [*by_class.values()]).values()
+    labels = tuple(_given(label, by_class, by_class.values()))
     best = max(by_class, key=by_class.__getitem__)
-    return MultiLabelPrediction(best, by_class[best], by_class, path, labels=(*labels,))
+    return MultiLabelPrediction(best, by_class[best], by_class, path, labels=labels)
 
 
 def parsed(cell: str, index: Mapping[str, int]) -> list[int]:
