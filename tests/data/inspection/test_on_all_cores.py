@@ -13,7 +13,7 @@ FORKED = pytest.mark.skipif(sys.platform != "linux", reason="processes are forke
 
 
 @pytest.mark.parametrize(
-    ("count", "cores", "size"), [(0, 2, 1), (31, 1, 1), (320, 2, 10), (10**6, 4, 16)]
+    ("count", "cores", "size"), [(0, 2, 1), (31, 1, 1), (1280, 2, 10), (10**6, 4, 16)]
 )
 def test_each_core_gets_several_chunks(count, cores, size):
     assert chunk_of(count, cores) == size
