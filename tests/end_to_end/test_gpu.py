@@ -232,6 +232,36 @@ def test_out_of_memory(tmp_path: Path, images: Path):
     assert explain_out_of_memory(raised.value).startswith("the GPU has too little memory: ")
 
 
+@pytest.mark.skipif(REHEARSAL, reason="it measures the memory of a GPU")
+def test_pieces_that_fit(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch):
+    """``accumulate = "auto"`` where 2 GiB are free: a run stays within them, and is the same."""
+    free, all_there_is = 2 * 2**30, torch.cuda.mem_get_info()[1]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (free, all_there_is))
+    large = BACKBONE.replace("size = 64\nresize = 72", "size = 512\nresize = 512")
+    phases = '[[phases]]\nname = "a"\nfreeze = "norms"\nepochs = 2\nlr = 0.003\n'
+
+    def measured(accumulate: str, name: str) -> tuple[int, int, list[tuple[float, float]]]:
+        """The number of pieces, the bytes taken at most, and the losses."""
+        head = EXACT.replace("batch_size = 8", f"batch_size = 16\naccumulate = {accumulate}")
+        path = write_recipe(tmp_path / f"{name}.toml", images, head + large + phases, output=name)
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_reserved()
+        own = train(path)
+        return own.job.pieces, torch.cuda.max_memory_reserved() - held, losses(own)
+
+    pieces, taken, found = measured('"auto"', "pieces")
+    _, taken_whole, expected = measured("1", "whole")
+    difference = largest(found, expected)
+    figure(
+        f"2 GiB: {pieces} pieces take {taken / 2**20:,.0f} MiB, the whole batch "
+        f"{taken_whole / 2**20:,.0f}; losses differ by at most {difference:.1e}"
+    )
+    assert pieces > 1
+    assert taken <= free < taken_whole
+    assert difference < 1e-4
+
+
 def test_epochs_count_up(tmp_path: Path, images: Path):
     """Where the host does not wait for the device, figures still belong to their epochs."""
     results = trained(tmp_path, images, EXACT, PHASES["full"]).results

@@ -69,13 +69,15 @@ def keeping_free(device: "torch.device", share: float) -> Iterator[None]:
 def _cuda_keeping_free(device: "torch.device", share: float) -> Iterator[None]:
     import torch
 
+    # Of torch's functions for memory this one alone refuses "cuda" without a number.
+    index = torch.cuda.current_device() if device.index is None else device.index
     free, whole = torch.cuda.mem_get_info(device)
     allowed = torch.cuda.memory_reserved(device) + (1 - share) * free
-    torch.cuda.set_per_process_memory_fraction(min(1.0, allowed / whole), device)
+    torch.cuda.set_per_process_memory_fraction(min(1.0, allowed / whole), index)
     try:
         yield
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        torch.cuda.set_per_process_memory_fraction(1.0, index)
 
 
 @contextmanager
