@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 BEGIN = "import sys; from tlf.cli.lazy_torch import *; defer_imports();\n"
 
 
@@ -45,6 +47,7 @@ print(type(Accelerator(cpu=True).unwrap_model(model, keep_torch_compile=False)).
     assert python(program) == ["module", "OptimizedModule", "Linear"]
 
 
+@pytest.mark.slow
 def test_a_submodule_is_imported_once():
     program = """
 import torch
@@ -55,6 +58,7 @@ print(first is torch._dynamo.config, first is sys.modules["torch._dynamo.config"
     assert python(program) == ["True", "True"]
 
 
+@pytest.mark.slow
 def test_operators_for_the_onnx_exporter_can_still_be_imported():
     program = """
 import torchvision
@@ -76,6 +80,7 @@ print(ImageFolder.__name__, torchvision.datasets is sys.modules["torchvision.dat
     assert python(program) == ["False", "ImageFolder", "True"]
 
 
+@pytest.mark.slow
 def test_a_module_inside_torchvisions_datasets_can_be_imported_first():
     program = """
 import torchvision

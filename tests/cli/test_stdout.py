@@ -46,8 +46,8 @@ def test_where_stdout_is_lost(finished, command, end, code, error):
 @pytest.mark.parametrize(
     ("form", "end", "code", "error"),
     [
-        ("table", "> /dev/full", 2, FULL),
-        ("csv", ">&-", 0, ""),
+        pytest.param("table", "> /dev/full", 2, FULL, marks=pytest.mark.slow),
+        pytest.param("csv", ">&-", 0, "", marks=pytest.mark.slow),
         ("csv", "> /dev/full", 2, FULL),
         ("jsonl", "| true; exit ${{PIPESTATUS[0]}}", 141, ""),
     ],

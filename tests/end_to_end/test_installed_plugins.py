@@ -137,10 +137,11 @@ def test_a_run_that_names_none_of_them_is_not_disturbed(start, recipe, tmp_path)
     [
         ("phases.0.freeze=boom:x", "plugin 'boom' (tlf-boom 1.2): cannot be imported: RuntimeErr"),
         ("plugins=['given']", "plugin 'given' (tlf-given 1.2): tlf_epoch_ended gives 'result' a"),
-        (
+        pytest.param(
             "transforms.augment=film:grain",
             "'film:grain' (tlf-film 1.2) failed in augment: LookupError: no grain for 32 pixels "
             "(film_plugin.py, line 9)",
+            marks=pytest.mark.slow,
         ),
         (
             "transforms.augment=film:blend",

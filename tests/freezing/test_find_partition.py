@@ -98,7 +98,7 @@ def test_there_is_no_partition_if_the_stem_trains():
     ("network", "piece", "count"),
     [
         ("timm:efficientnet_b0", 32, 1),
-        ("timm:efficientnet_b0", 32, 3),
+        pytest.param("timm:efficientnet_b0", 32, 3, marks=pytest.mark.slow),
         pytest.param("timm:efficientnet_b0", 4, 3, marks=pytest.mark.slow),
         ("torchvision:resnet18", 4, 2),
     ],

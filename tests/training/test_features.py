@@ -173,7 +173,7 @@ def test_the_cache_changes_no_bit(tmp_path, images, phases, augment):
 @pytest.mark.parametrize(
     ("model", "size"),
     [
-        ("torchvision:resnet18", 48),
+        ("torchvision:mobilenet_v3_small", 48),
         ("timm:test_efficientnet", 64),
         ("timm:test_convnext", 64),
         ("timm:test_vit", 160),

@@ -156,10 +156,10 @@ def test_the_best_epoch_is_what_is_left(tmp_path, images):
 
 
 HEAD = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 1\nlr = 1e-3\n'
-THAWED = '[[phases]]\nname = "all"\nepochs = 2\nlr = { head = 10.0, backbone = 10.0 }\n'
+THAWED = '[[phases]]\nname = "all"\nepochs = 2\nlr = { head = 1.0, backbone = 1.0 }\n'
 GRADUAL = (
     '[[phases]]\nname = "p"\nfreeze = { kind = "gradual", thaw = 2 }\nepochs = 3\n'
-    "lr = { head = 1e-3, layer4 = 10.0, layer3 = 10.0, backbone = 10.0 }\n"
+    "lr = { head = 1e-3, layer4 = 1.0, layer3 = 1.0, backbone = 1.0 }\n"
 )
 
 
