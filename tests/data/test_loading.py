@@ -202,4 +202,5 @@ def test_an_error_is_the_same_in_a_process_that_loads_images(workers):
     assert [len(part.indices) for part in next(batches)] == [2]
     with pytest.raises(PluginError) as caught:
         next(batches)
+    loader.end()  # its error, which is kept, would hold its process
     assert str(caught.value) == "'film:grain' (tlf-film 1.2): no grain (film.py, line 3)"
