@@ -56,13 +56,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """The same after a file, of which caches stay, and after a test that has imported much: the
-    first runs load half of the objects.
-    """
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """The same after a test that has imported much: the first runs load half of the objects."""
     yield
-    ends = nextitem is None or nextitem.path != item.path
-    if ends or len(sys.modules) > item.config.stash[LOADED] + 50:
+    if len(sys.modules) > item.config.stash[LOADED] + 50:
         pytest_collection_finish(item.session)
 
 

@@ -1,8 +1,6 @@
 """Lanes of small networks, each on a job that nobody else changes."""
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +49,3 @@ def settings_of(job: Job, trains: Mapping[str, str] | list[str], **more: Any) ->
 def lane_of(job: Job, settings: Settings, **partial: frozenset[str]) -> Lane:
     """A lane on this very job; ``partial``: preset → the parameters that it freezes."""
     return Lane(lambda weights, seed: job, job.recipe.phases[0], settings, partial, THREADS)
-
-
-@contextmanager
-def quick_collections() -> Iterator[None]:
-    """A lane collects garbage with every change. What is there now is not looked through."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from lanes import THREADS, lane_of, opened, quick_collections, settings_of
+from lanes import THREADS, lane_of, opened, settings_of
 from tlf.errors import FrozenMovedError, NotFiniteError, TlfError, WeightsError
 from tlf.freezing.freeze import audit, digests, freeze
 from tlf.hookspecs import hookimpl
@@ -42,8 +42,7 @@ def job(tmp_path_factory, images):
     """A job with a network of five stages. A test that changes it puts it back."""
     job = opened(tmp_path_factory.mktemp("lane"), images, "test_resnet")
     torch.manual_seed(0)
-    with quick_collections():
-        yield replace(job, classifier=deep(5))
+    return replace(job, classifier=deep(5))
 
 
 @pytest.fixture

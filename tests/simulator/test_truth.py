@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lanes import lane_of, opened, quick_collections, settings_of
+from lanes import lane_of, opened, settings_of
 
 ROUNDING = 1e-6
 RESNET = {
@@ -170,9 +170,7 @@ def compare(lane, plain, steps):
 @pytest.fixture(scope="module")
 def resnet18(tmp_path_factory, images):
     more = "[optimizer]\nkind = 'sgd'\nweight_decay = 0.1\n"
-    job = opened(tmp_path_factory.mktemp("resnet"), images, "resnet18", more, "torchvision")
-    with quick_collections():
-        yield job
+    return opened(tmp_path_factory.mktemp("resnet"), images, "resnet18", more, "torchvision")
 
 
 def test_resnet18_with_a_frozen_stage_above_one_that_trains(resnet18):

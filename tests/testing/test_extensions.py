@@ -1,5 +1,6 @@
 """check_extension: whole extensions and modules pass, and every broken rule is named."""
 
+import gc
 from types import ModuleType
 
 import pytest
@@ -17,6 +18,12 @@ def _own_folder(tmp_path, monkeypatch):
 def test_an_extension_that_keeps_its_state_passes(tmp_path):
     check_extension(broken.Counting())
     assert [*tmp_path.iterdir()] == []
+
+
+def test_what_a_program_has_excluded_from_the_collection_of_garbage_stays_so():
+    gc.freeze()
+    check_extension(broken.Counting())
+    assert gc.get_freeze_count()
 
 
 def test_the_hooks_of_a_module_are_checked():

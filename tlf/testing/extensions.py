@@ -148,12 +148,17 @@ class _Runs:
 
 @contextmanager
 def _older_objects_kept() -> Iterator[None]:
-    """Look for garbage among new objects only: each run does so, and torch alone has made many."""
+    """Look for garbage among new objects only: each run does so, and torch alone has made many.
+
+    What the program itself has excluded before stays so.
+    """
+    excluded = gc.get_freeze_count()
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not excluded:
+            gc.unfreeze()
 
 
 def _trained(events: Generator[object], updates: int) -> tuple[EpochResult, ...]:
