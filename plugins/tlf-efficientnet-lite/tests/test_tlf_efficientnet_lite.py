@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from tlf_efficientnet_lite import Lite0, Lite1, Lite2
 
+from tlf.errors import WeightsError
 from tlf.pretrained.weights import read
 from tlf.testing import check_backbone
 
@@ -93,3 +95,32 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", fail)
     with pytest.raises(ValueError, match=r"\.pth cannot be read: Input/output error; write: pip"):
         Lite0().build()
+
+
+def test_a_run_and_a_file_are_started_from(tmp_path):
+    module = Lite0("none").build().module
+    how = '{"size": 64, "resize": 72, "mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]}'
+    tensors = {f"backbone.{name}": tensor for name, tensor in module.state_dict().items()}
+    head = {"head.weight": torch.zeros(2, 1280), "head.bias": torch.zeros(2)}
+    file = tmp_path / "run" / "model.safetensors"
+    file.parent.mkdir()
+    save_file(tensors | head, file, {"preprocessing": how})
+    (tmp_path / "run" / "recipe.toml").touch()
+    for weights in (file, file.parent):
+        built = Lite0(str(weights)).build()
+        own = built.module.state_dict()
+        assert all(torch.equal(own[name], tensor) for name, tensor in module.state_dict().items())
+        assert (built.preprocessing.size, built.preprocessing.resize) == (64, 72)
+        assert not any("ImageNet" in note for note in built.notes)
+
+
+def test_a_run_of_another_network_is_refused(tmp_path):
+    save_file({"fc.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
+    with pytest.raises(WeightsError, match="the weights do not fit a EfficientNet: "):
+        Lite0(str(tmp_path / "other.safetensors")).build()
+
+
+@pytest.mark.parametrize("weights", ["starter", "ImageNet", ""])
+def test_other_words_are_refused(weights):
+    with pytest.raises(ValueError, match=f'weights must be "imagenet", .* got "{weights}"'):
+        Lite0(weights)
