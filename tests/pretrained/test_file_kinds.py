@@ -81,6 +81,7 @@ def test_what_is_no_file_is_named(tmp_path, monkeypatch):
     assert "gone.pth, a link to nowhere.pth, which does not exist" in refusal(Path("gone.pth"))
     assert "pipe.pth, which is a device, a pipe or a socket" in refusal(Path("pipe.pth"))
     assert f"w.pth ({tmp_path}/w.pth), which does not exist" in refusal(Path("w.pth"))
+    assert refusal(Path("runs")).endswith("write the path of a file or of a run; did you mean run?")
     assert "the address https:/x.org/w.pth; download" in refusal(Path("https://x.org/w.pth"))
     # A file whose beginning the system refuses to read, as on a damaged disk.
     assert "Input/output error; check its name" in refusal(Path("/proc/self/mem"))

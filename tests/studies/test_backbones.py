@@ -24,6 +24,12 @@ def test_without_names_it_is_the_recipes_own(plan):
     assert one.recipe.backbone == plan.recipe.backbone
 
 
+def test_a_recipe_that_starts_from_a_run_has_that_ones_backbone(recipe):
+    (found,) = plans_of(plan_to_check(recipe, ["start_from=runs/mine"], "probe"), ()).values()
+    assert found.recipe.backbone.weights.endswith("/runs/mine")
+    assert found.recipe.start_from is None
+
+
 def test_names_say_what_a_table_says(plan):
     found = made(
         plan, "timm/test_resnet", "torchvision/resnet18@starter", "timm/resnet18@my/a@b.pth",

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from tlf.runs.owner import owned
 from tlf.studies.accuracy import percent
 from tlf.studies.compare.compare import compare
 from tlf.studies.compare.compared import Compared, ComparedRun
+from tlf.studies.compare.files import write_comparison
 from tlf.training.checkpoint.requests import ask
 
 HEAD = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 2\nlr = 0.05\n'
@@ -99,6 +101,19 @@ def test_each_run_that_ends_is_told(compared):
     assert str(told[-1]) == f"{told[-1].title}: top-1 {percent(told[-1].accuracy)}"
     assert re.fullmatch(r".+: top-1 \d+\.\d%; about [\d.]+ (s|min \d+ s) left", str(told[0]))
     assert told[1].folder == found.folder / "runs" / "fast-seed-0"
+
+
+def test_no_page_is_replaced_that_tells_of_other_recipes(compared, tmp_path, images):
+    folder = shutil.copytree(compared[-1].folder, tmp_path / "both")
+    page = write_comparison(replace(compared[-1], folder=folder))
+    before = page.read_bytes()
+    slow = compared[-1].folder.parent / "slow.toml"
+    other = write_recipe(tmp_path / "other.toml", images, HEAD)
+    told = "holds a comparison with fast, whose page this one would replace; write --output"
+    with pytest.raises(RunError, match=told):
+        [*compare([slow, other], seeds=3, output=folder)]
+    assert page.read_bytes() == before
+    assert not [*folder.glob("runs/other*")]
 
 
 def test_the_same_command_goes_on_and_makes_no_run_twice(compared, tmp_path, images):

@@ -1,14 +1,22 @@
 """The images that a study judges by."""
 
+import shutil
+
 import numpy as np
 import pytest
 
+from small import HEAD_ALONE, write_recipe
 from tlf.components import Split
 from tlf.data.listing.compact import Groups
 from tlf.errors import DataError
+from tlf.events import Notice
 from tlf.metrics.paired import over_splits
+from tlf.runs.run import run
 from tlf.studies.accuracy import accuracy_of
 from tlf.studies.judged import FOLDS, equal_files, held_out_accuracy, judged_images, judged_split
+from tlf.studies.learning_curve.curve import curve
+from tlf.studies.learning_rate.lr import lr
+from tlf.studies.probe.probe import probe
 from tlf.tasks import TASKS
 
 
@@ -98,3 +106,33 @@ def test_a_limit_knows_the_images_that_say_it(grouped, draws):
     )
     assert (found.value, found.high) == (1, 1)
     assert found.low == pytest.approx(0.025 ** (1 / draws))
+
+
+def test_weights_that_have_seen_the_images_are_told(tmp_path, images):
+    *_, _ = run(write_recipe(tmp_path / "first.toml", images, HEAD_ALONE, output="first"))
+    again = write_recipe(tmp_path / "again.toml", images, HEAD_ALONE)
+    first = f"is the run {tmp_path / 'first'}, which was trained on these very images: what is held"
+    for start in ("start_from", "backbone.weights"):
+        given = [f"{start}={tmp_path / 'first'}"]
+        studies = {
+            "lr": lambda given: lr(again, given, seeds=2),
+            "probe": lambda given: probe(again, (), given),
+            "curve": lambda given: curve(again, given),
+        }
+        for name, study in studies.items():
+            events = [*study(given)]
+            told = [e.text for e in events if isinstance(e, Notice) and first in e.text]
+            assert len(told) == 1, name
+            # Probes use the backbone alone.
+            assert (start if name == "lr" else "backbone.weights") in told[0]
+            assert told[0] in events[-1].notes
+            assert not [e for e in study(()) if isinstance(e, Notice) and "is the run" in e.text]
+
+
+def test_weights_that_have_seen_other_images_may_have_seen_these(tmp_path, images):
+    *_, _ = run(write_recipe(tmp_path / "first.toml", images, HEAD_ALONE, output="first"))
+    few = shutil.copytree(images, tmp_path / "few")
+    next((few / "train" / "circles").iterdir()).unlink()
+    again = write_recipe(tmp_path / "again.toml", few, HEAD_ALONE)
+    events = [*curve(again, [f"start_from={tmp_path / 'first'}"])]
+    assert any("which may have been trained on these" in note for note in events[-1].notes)

@@ -105,7 +105,12 @@ def _opened(cache: Cache, key: EntryKey) -> Entry | None:
 
 
 def share(accelerator: Accelerator, count: int, chunk: int = 1) -> list[range]:
-    """The items of this process, of ``count``: every nth chunk, for n processes per machine."""
+    """The items of this process, of ``count``: every nth chunk, for n processes per machine.
+
+    Every process has to call this. They agree on the smallest chunk: one that runs on fewer cores
+    than the others may want a larger one, and items would be left out.
+    """
+    chunk = min(gathered(chunk))
     step, first = local_processes() * chunk, accelerator.local_process_index * chunk
     return [range(start, min(start + chunk, count)) for start in range(first, count, step)]
 

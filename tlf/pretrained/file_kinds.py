@@ -4,6 +4,7 @@ import pickletools
 import zipfile
 from collections import deque
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,14 @@ def _not_a_file(path: Path) -> tuple[str, str] | None:
     if path.is_symlink():
         return f"{path}, a link to {path.readlink()}, which does not exist", "fix the link"
     where = "" if path.is_absolute() else f" ({path.absolute()})"
-    return f"{path}{where}, which does not exist", "write the path of a file"
+    return f"{path}{where}, which does not exist", f"write the path of a file{_near(path)}"
+
+
+def _near(path: Path) -> str:
+    """What may be meant by a path that does not exist: what has nearly this name beside it."""
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = get_close_matches(path.name, beside, n=1)
+    return f" or of a run; did you mean {path.parent / close[0]}?" if close else " or of a run"
 
 
 def _not_weights(path: Path) -> tuple[str, str] | None:

@@ -8,13 +8,16 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, is_dataclass
 from pathlib import Path, PurePath
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from tlf.components import IsPath
 from tlf.data.ranges.addresses import is_remote, scheme
 from tlf.errors import RunError
 from tlf.recipe.tables import kind_of, options
-from tlf.runtime.files import absolute
+from tlf.runtime.files import absolute, is_run
+
+if TYPE_CHECKING:
+    from tlf.recipe.schema import Recipe
 
 _TYPED = IsPath(when=lambda text: False)
 """For types that hold a ``Path``: strings are no paths beside it."""
@@ -71,6 +74,32 @@ def path_keys(value: object, prefix: str = "") -> Iterator[str]:
                     yield from path_keys(each, f"{inside}{number}.")
         elif is_dataclass(item):
             yield from path_keys(item, inside)
+
+
+def _run_of(weights: Path) -> Path | None:
+    """The run whose best model a path names, by its folder or by its file; None for another
+    file.
+    """
+    folder = weights if weights.is_dir() else weights.parent
+    own = weights == folder or weights.name == "model.safetensors"
+    return folder if own and is_run(folder) else None
+
+
+def starting_runs(recipe: "Recipe") -> dict[str, Path]:
+    """The run whose weights training starts from, under the key of the recipe that names it; empty
+    where none does. ``start_from`` takes the place of ``backbone.weights``.
+    """
+    key, weights = "start_from", recipe.start_from
+    if weights is None:
+        key, weights = "backbone.weights", getattr(recipe.backbone, "weights", None)
+    folder = _run_of(Path(weights)) if isinstance(weights, str) else None
+    return {} if folder is None else {key: folder}
+
+
+def start_notes(recipe: "Recipe") -> tuple[str, ...]:
+    """What a person should know about where training starts: a sentence, if it is a run."""
+    runs = starting_runs(recipe).items()
+    return tuple(f"training starts from the run {folder}, as {key} says" for key, folder in runs)
 
 
 def is_on_disk(dataset: object) -> bool:

@@ -16,6 +16,7 @@ from tlf.model import Classifier
 from tlf.notebook import Printed
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.build import build_model, check_input, own_loader, resolve_preprocessing
+from tlf.recipe.paths import start_notes
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
 from tlf.runs.story.stages import ExplainedPhase, ExplainedSegment, StageRow, stage_rows
@@ -114,7 +115,13 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         for number, phase in enumerate(plan.recipe.phases)
     }
     return Explanation(
-        plan, splits, classifier, preprocessing, story, own_loader(plan, built), built.notes
+        plan,
+        splits,
+        classifier,
+        preprocessing,
+        story,
+        own_loader(plan, built),
+        (*built.notes, *start_notes(plan.recipe)),
     )
 
 

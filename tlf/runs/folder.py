@@ -58,15 +58,6 @@ def check_trained(folder: Path) -> None:
         )
 
 
-def run_of(weights: Path) -> Path | None:
-    """The run whose best model a path names, by its folder or by its file; None for another
-    file.
-    """
-    folder = weights if weights.is_dir() else weights.parent
-    own = weights == folder or weights.name == "model.safetensors"
-    return folder if own and is_run(folder) else None
-
-
 def has_ended(folder: Path) -> bool:
     """Whether a run has trained all of its phases, and written its model.
 

@@ -13,9 +13,10 @@ import torch
 
 from tlf.data.decoding.libraries import decoders
 from tlf.inference.metadata import read_metadata
+from tlf.recipe.paths import starting_runs
 from tlf.recipe.schema import Recipe
 from tlf.runs.changes import Changes
-from tlf.runs.folder import FORMAT, read_provenance, run_of
+from tlf.runs.folder import FORMAT, read_provenance
 from tlf.runs.identity import job_identity
 from tlf.runtime.devices import describe
 from tlf.training.job import Job
@@ -62,27 +63,21 @@ def next_chapter(changes: Changes, job: Job, epochs: int) -> dict[str, Any]:
 
 
 def _started_from(recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """The runs whose models a run starts from, and the runs that those have started from."""
-    named = {
-        "backbone.weights": getattr(recipe.backbone, "weights", None),
-        "start_from": recipe.start_from,
-    }
-    for key, weights in named.items():
-        folder = None if weights is None else run_of(Path(weights))
-        if folder is not None:
-            model = read_metadata(folder / "model.safetensors")
-            earlier = read_provenance(folder)
-            soup = {"soup": earlier["soup"]} if "soup" in earlier else {}
-            yield {
-                "key": key,
-                "folder": str(folder),
-                "backbone_sha256": model.backbone["sha256"],
-                "classes": [*model.classes],
-                "metrics": dict(model.metrics),
-                **{name: earlier.get(name) for name in ("recipe_sha256", "data_sha256")},
-                "started_from": earlier.get("started_from", []),
-                **soup,
-            }
+    """The run whose model a run starts from, and the runs that this one has started from."""
+    for key, folder in starting_runs(recipe).items():
+        model = read_metadata(folder / "model.safetensors")
+        earlier = read_provenance(folder)
+        soup = {"soup": earlier["soup"]} if "soup" in earlier else {}
+        yield {
+            "key": key,
+            "folder": str(folder),
+            "backbone_sha256": model.backbone["sha256"],
+            "classes": [*model.classes],
+            "metrics": dict(model.metrics),
+            **{name: earlier.get(name) for name in ("recipe_sha256", "data_sha256")},
+            "started_from": earlier.get("started_from", []),
+            **soup,
+        }
 
 
 def _git_revision(folder: Path) -> str | None:

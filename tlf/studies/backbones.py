@@ -22,7 +22,7 @@ def plans_of(plan: Plan, backbones: Sequence[BackboneLike]) -> dict[str, Plan]:
 
     Parameters:
         plan: the plan of the recipe.
-        backbones: what to embed with; empty: the recipe's own.
+        backbones: what to embed with; empty: the recipe's own, or that of the run in ``start_from``.
 
     Raises:
         RecipeError: no backbone can have such a name or such options, or two are the same.
@@ -30,7 +30,7 @@ def plans_of(plan: Plan, backbones: Sequence[BackboneLike]) -> dict[str, Plan]:
     """
     catalogue = plan.plugins.catalogue
     content = table(plan.recipe, catalogue)
-    given = [*backbones] or [content["backbone"]]
+    given = [*backbones] or [_own(content)]
     _, hint = options(Recipe)["backbone"]
     tables = [titled(written(backbone_table(one, "--backbones"), hint, catalogue)) for one in given]
     for number, one in enumerate(tables):
@@ -48,6 +48,15 @@ def plans_of(plan: Plan, backbones: Sequence[BackboneLike]) -> dict[str, Plan]:
         )
         for name, one in zip(names, tables, strict=True)
     }
+
+
+def _own(content: Mapping[str, Any]) -> Mapping[str, Any] | str:
+    """The backbone of a recipe, with the weights that its runs start from."""
+    own: Mapping[str, Any] | str = content["backbone"]
+    start = content.get("start_from")
+    if start is None:
+        return own
+    return {**({"kind": own} if isinstance(own, str) else own), "weights": start}
 
 
 def _name(content: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ from tlf.metrics.figures import Figure
 from tlf.metrics.groups import count
 from tlf.metrics.paired import over_splits
 from tlf.metrics.text import groups_sentence
+from tlf.recipe.paths import starting_runs
+from tlf.runs.folder import read_provenance
 from tlf.studies.accuracy import accuracy_of
 from tlf.tasks import DEFAULT, TASKS, Task
 from tlf.training.job import Job
@@ -145,6 +147,22 @@ class StudyImages:
     manifest: str
     """SHA-256 over their names, labels and bytes."""
     notes: tuple[str, ...]
+
+
+def trained_before(job: Job) -> tuple[str, ...]:
+    """Why figures of held-out images may be too high: the weights are those of a run, which may
+    have been trained on them.
+    """
+    notes = []
+    for key, folder in starting_runs(job.recipe).items():
+        earlier = read_provenance(folder).get("data_sha256", {})
+        same = earlier.get("train") == job.manifests["train"]
+        seen = "was trained on these very images" if same else "may have been trained on these"
+        notes.append(
+            f"{key} is the run {folder}, which {seen}: what is held out here may not be new to its "
+            "weights, and figures are then too high"
+        )
+    return tuple(notes)
 
 
 def study_images(job: Job, repeats: int) -> StudyImages:

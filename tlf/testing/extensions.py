@@ -153,6 +153,7 @@ def _older_objects_kept() -> Iterator[None]:
     What the program itself has excluded before stays so.
     """
     excluded = gc.get_freeze_count()
+    gc.collect()  # what nothing needs any more would stay, too
     gc.freeze()
     try:
         yield

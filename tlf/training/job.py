@@ -28,6 +28,7 @@ from tlf.recipe.build import (
     resolve_preprocessing,
 )
 from tlf.recipe.metrics import check_metrics
+from tlf.recipe.paths import start_notes
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.prepare import check_transforms, records_of
 from tlf.recipe.schema import Recipe
@@ -101,7 +102,8 @@ class Job:
     def notes(self) -> tuple[str, ...]:
         """What a person should know about how the recipe is carried out: one sentence each."""
         asked, used = self.recipe.workers, self.loaders.workers
-        own = (*self.built.notes, *filter(None, [own_loader(self.plan, self.built)]))
+        own = (*self.built.notes, *start_notes(self.recipe))
+        own = (*own, *filter(None, [own_loader(self.plan, self.built)]))
         if asked in ("auto", used):
             return own
         return (

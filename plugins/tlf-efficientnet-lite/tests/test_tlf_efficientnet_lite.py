@@ -123,4 +123,18 @@ def test_a_run_of_another_network_is_refused(tmp_path):
 @pytest.mark.parametrize("weights", ["starter", "ImageNet", ""])
 def test_other_words_are_refused(weights):
     with pytest.raises(ValueError, match=f'weights must be "imagenet", .* got "{weights}"'):
-        Lite0(weights)
+        Lite0(weights).build()
+
+
+def test_one_network_of_several_is_chosen(tmp_path):
+    networks = {name: Lite0("none").build().module.state_dict() for name in ("student", "teacher")}
+    every = {f"{name}.{key}": t for name, state in networks.items() for key, t in state.items()}
+    file = tmp_path / "two.safetensors"
+    save_file(every, file)
+    for name, state in networks.items():
+        own = Lite0(str(file), name).build().module.state_dict()
+        assert all(torch.equal(own[key], tensor) for key, tensor in state.items())
+    with pytest.raises(
+        ValueError, match="weights_key must be left out where weights names no file"
+    ):
+        Lite0("none", "student").build()

@@ -10,6 +10,7 @@ from PIL import Image, ImageFile, features
 from forks import run_together
 from generators import exhausted
 from image_files import TURNING, encoded, noise, rotated
+from tlf.builtin.folder import Folder
 from tlf.components import Split
 from tlf.data.inspection.inspect import inspect_split
 from tlf.data.loading import Decoded
@@ -224,7 +225,7 @@ from pathlib import Path
 from tlf.builtin.folder import Folder
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
-from tlf.data.inspection import decoding, inspect
+from tlf.data.inspection import decoding, for_each_image, inspect, on_all_cores
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.devices import start_accelerator
@@ -246,7 +247,10 @@ def filling(given, *rest):
 broken, root, cache, *used = sys.argv[1:]
 fill, rank = decoding._fill, os.environ["LOCAL_RANK"]
 output = open(f"{__file__}.{rank}", "w")
-if rank == "1" and broken != "nothing":
+if broken == "cores":
+    on_all_cores._TURNS = 1
+    for_each_image.usable_cores = lambda: 10 if rank == "1" else 2
+elif rank == "1" and broken != "nothing":
     if broken == "write":
         Partial.write = fails
     later = changes if broken == "changed" else fails
@@ -263,8 +267,11 @@ try:
         if hasattr(event, "text"):
             print("notice", event.text, file=output)
 except StopIteration as end:
-    pixels = (end.value.pixels[name] for name in used)
+    pixels = [end.value.pixels[name] for name in used]
     print("used", *[type(images).__name__ for images in pixels], file=output)
+    if broken == "cores":
+        sums = [int(pixels[0](index).sum()) for index in range(len(splits.train))]
+        print(*sums, file=output)
 except DataError as error:
     print("refused", error, file=output)
 output.close()
@@ -309,6 +316,12 @@ def test_a_write_of_a_measured_image_that_fails_in_one_process_stops_the_storing
 def test_two_processes_store_images_at_full_resolution(in_two):
     used = in_two("nothing", ("full", "eval", "train"))
     assert used == ["used StoredPixels StoredPixels StoredPixels"]
+
+
+def test_processes_on_different_numbers_of_cores_leave_no_image_out(in_two, root):
+    train = Folder(str(root)).build().train
+    sums = [int(load(train.read(index), PREPROCESSING).sum()) for index in range(len(train))]
+    assert in_two("cores") == ["used StoredPixels StoredPixels", " ".join(map(str, sums))]
 
 
 @pytest.mark.slow

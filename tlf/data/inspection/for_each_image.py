@@ -39,7 +39,7 @@ def for_each_image(
         OSError: the function raised it in this process; the others do not hear of it.
     """
     cores = max(1, usable_cores() // local_processes())
-    chunks = share(accelerator, count, chunk_of(count, cores))
+    chunks = share(accelerator, count, chunk_of(count // local_processes(), cores))
     answers: Answers[Note] = Answers(width, bytearray(sum(map(len, chunks)) * width))
     problem: DataError | OSError | None = None
     try:

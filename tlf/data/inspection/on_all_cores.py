@@ -22,8 +22,8 @@ _CHUNK = 16
 much memory where a set is large."""
 
 _TURNS = 64
-"""How many times a core takes some, at least: in the end each waits for the one with the most to
-do, which has two chunks."""
+"""How many times a core takes some, where there are so many images for it: in the end all wait for
+the one with the most to do, which has two chunks."""
 
 _MANY = 4
 """From so many cores on, processes are faster: on 16 cores of an H200's host, threads decoded 1,250

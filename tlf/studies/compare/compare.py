@@ -24,6 +24,7 @@ from tlf.runtime.files import absolute, writing
 from tlf.studies.accuracy import accuracy_of
 from tlf.studies.compare.candidates import Candidate, candidates, run_folder
 from tlf.studies.compare.compared import Compared, ComparedRecipe, ComparedRun
+from tlf.studies.compare.files import names_before
 from tlf.studies.compare.presets import PRESETS
 from tlf.studies.compare.results import Results, on_same_images, read_results
 from tlf.studies.compare.runs import (
@@ -72,8 +73,7 @@ def compare(
 
     Raises:
         RecipeError: the recipes are not comparable, or wrong.
-        RunError: the folder holds runs of other recipes or images, or is in use; or there are too
-            few seeds.
+        RunError: the folder holds other recipes or images, or is in use; or seeds are too few.
         StoppedError: somebody asked one of the runs to stop.
     """
     seeds = (SEEDS if folds is None else 1) if seeds is None else seeds
@@ -88,6 +88,7 @@ def compare(
     chosen, folder = candidates(recipes, overrides, preset, folds), absolute(output)
     with _alone(folder) as note:
         yield from map(Notice, filter(None, [note]))
+        _check_page(chosen, folder)
         if draws < CLAIM_FROM:
             yield Notice(f"{draws} {unit} give figures and no verdict, which takes {CLAIM_FROM}")
         runs = yield from _runs(chosen, seeds, folder, folds)
@@ -115,6 +116,20 @@ def _alone(folder: Path) -> Iterator[str | None]:
         folder.mkdir(parents=True, exist_ok=True)
     with owned(folder) as note:
         yield note
+
+
+def _check_page(chosen: Sequence[Candidate], folder: Path) -> None:
+    """Check that no page is replaced that tells of other recipes.
+
+    Raises:
+        RunError: it would be.
+    """
+    lost = {*names_before(folder)} - {one.name for one in chosen}
+    if lost:
+        raise RunError(
+            f"{folder} holds a comparison with {' and '.join(sorted(lost))}, whose page this one "
+            "would replace; write --output and another folder, or compare with these, too"
+        )
 
 
 def _runs(

@@ -1,5 +1,6 @@
 """The files of a comparison, beside its runs: compare.json and compare.html."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,15 @@ def write_comparison(compared: Compared) -> Path:
         [Panel("compare", "Recipes", html)],
     )
     return files.write(compared.folder)
+
+
+def names_before(folder: Path) -> list[str]:
+    """The recipes of the comparison in a folder; none where its compare.json cannot be read."""
+    try:
+        content = json.loads((folder / "compare.json").read_text(encoding="utf-8"))
+        return [str(one["name"]) for one in content["recipes"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _plot(compared: Compared) -> Plot:
