@@ -22,7 +22,7 @@ def plans_of(plan: Plan, backbones: Sequence[BackboneLike]) -> dict[str, Plan]:
 
     Parameters:
         plan: the plan of the recipe.
-        backbones: what to embed with; empty: the recipe's own, or that of the run in ``start_from``.
+        backbones: what to embed with; empty: the recipe's own, or of the run in ``start_from``.
 
     Raises:
         RecipeError: no backbone can have such a name or such options, or two are the same.
