@@ -149,7 +149,7 @@ class StudyImages:
     notes: tuple[str, ...]
 
 
-def trained_before(job: Job) -> tuple[str, ...]:
+def seen_before(job: Job) -> tuple[str, ...]:
     """Why figures of held-out images may be too high: the weights are those of a run, which may
     have been trained on them.
     """

@@ -18,7 +18,7 @@ from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
 from tlf.runtime.seeds import derive
 from tlf.studies.backbones import plans_of
-from tlf.studies.judged import Judged, StudyImages, held_out_accuracy, study_images, trained_before
+from tlf.studies.judged import Judged, StudyImages, held_out_accuracy, seen_before, study_images
 from tlf.studies.learning_curve.draws import DEALS, Draw, check_sizes, draws_of, sizes_of
 from tlf.studies.learning_curve.fan import fan_of
 from tlf.studies.learning_curve.learning_curve import ClassCurve, LearningCurve, Size
@@ -71,7 +71,7 @@ def curve(
         opened = open_job(plan, accelerator)
         job = yield from read_images(opened, may_lose_classes=True, used=("train",))
         images = study_images(job, DEALS)
-        images = replace(images, notes=(*images.notes, *trained_before(job)))
+        images = replace(images, notes=(*images.notes, *seen_before(job)))
         yield from map(Notice, images.notes)
         yield (yield from _measured(job, images, name, sizes))
 

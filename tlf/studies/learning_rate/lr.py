@@ -20,7 +20,7 @@ from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
-from tlf.studies.judged import Judged, judged_split, trained_before
+from tlf.studies.judged import Judged, judged_split, seen_before
 from tlf.studies.learning_rate.deals import MANY, SEEDS
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
 from tlf.studies.learning_rate.grid import Limits, chosen_phases, grid, limits
@@ -107,7 +107,7 @@ def _found(
     with blame_packages(plan.plugins.packages):
         used = used_pixels(plan.recipe) - {"eval"}
         job = yield from read_images(open_job(plan, accelerator), used=used)
-        given = (*job.splits.notes, *trained_before(job))
+        given = (*job.splits.notes, *seen_before(job))
         yield from map(Notice, given)
         heads = {f"head.{name}" for name in job.classifier.head.state_dict()}
         asked, notes = _Asked(job, between, seeds, copies(job.classifier, heads)), list[str]()

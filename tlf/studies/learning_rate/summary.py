@@ -109,7 +109,9 @@ def _losses(own: MeasuredRate, found: HeadRates) -> str:
 def _of_test(found: RangeTest) -> Iterator[str]:
     yield f"phase     {printable(found.phase)}: a range test of {len(found.rates)} steps"
     before = ", ".join(map(printable, found.trained_before))
-    begins = f"after {before} at the rate of the recipe" if before else "with a new head"
+    begins = (
+        f"after {before} at the rate of the recipe" if before else "as a run of the recipe does"
+    )
     yield f"begins    {begins}"
     yield ""
     yield f"{'rate':>9}   {'loss':>8}"

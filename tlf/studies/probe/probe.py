@@ -27,7 +27,7 @@ from tlf.recipe.tables import table, titled
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
 from tlf.studies.backbones import plans_of
-from tlf.studies.judged import Judged, StudyImages, held_out_accuracy, study_images, trained_before
+from tlf.studies.judged import Judged, StudyImages, held_out_accuracy, seen_before, study_images
 from tlf.studies.linear_probe import check_finite, compact
 from tlf.studies.probe.cost import cost_of
 from tlf.studies.probe.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
@@ -104,7 +104,7 @@ def _compared(
             if images is None:
                 images = study_images(job, repeats_of(len(job.splits.train)))
                 yield from map(Notice, images.notes)
-            for note in trained_before(job):
+            for note in seen_before(job):
                 yield Notice(f"{name}: {note}")
                 seen.append(f"{name}: {note}")
             found.append((yield from _probed(name, job, images, stages)))
