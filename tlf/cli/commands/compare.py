@@ -56,11 +56,12 @@ def command(
         compared = tlf.show(
             tlf.compare(files, overrides, preset=preset, seeds=seeds, folds=folds, output=output)
         )
-    if compared is not None:
+        written = None if compared is None else tlf.write_comparison(compared)
+    if compared is not None and written is not None:
         from tlf.runtime.files import from_here
         from tlf.studies.compare.candidates import run_folder
 
-        page = from_here(tlf.write_comparison(compared))
+        page = from_here(written)
         echo(f"\npage      {page}, with the figures in compare.json beside it")
         best = compared.recipes[0].name
         fold = 1 if compared.folds else None

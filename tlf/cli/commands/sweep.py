@@ -57,8 +57,8 @@ def command(
                 timeout=timeout, output=output,
             )
         )  # fmt: skip
-    if swept is not None:
+        written = None if swept is None else tlf.write_sweep(swept)
+    if written is not None:
         from tlf.runtime.files import from_here
 
-        page = from_here(tlf.write_sweep(swept))
-        echo(f"page      {page}, with the figures in sweep.json beside it")
+        echo(f"page      {from_here(written)}, with the figures in sweep.json beside it")
