@@ -16,7 +16,7 @@ from tlf.preprocessing import Preprocessing
 from tlf.pretrained.names import match
 from tlf.pretrained.published import stored_preprocessing
 from tlf.pretrained.stages import cut_timm
-from tlf.pretrained.weights import check_key, fit, local_file, needed, read
+from tlf.pretrained.weights import check_key, fit, names_file, needed, read
 
 CLASSIFIER = "classifier"
 """timm's name for the last layer, which the network is built without."""
@@ -28,15 +28,11 @@ MEAN, STD = 127 / 255, 128 / 255
 """As published, of each colour."""
 
 
-def _is_file(weights: str) -> bool:
-    return weights != "starter" and local_file(weights, "") is not None
-
-
 @dataclass(frozen=True)
 class _Lite:
     """A variant of EfficientNet-Lite."""
 
-    weights: Annotated[str, IsPath(when=_is_file)] = "imagenet"
+    weights: Annotated[str, IsPath(when=names_file)] = "imagenet"
     """``imagenet``: from the variant's package; a file (.safetensors, .pth, .pt, .bin, .ckpt); the
     folder of a run (``runs/mine``: its best backbone); ``none``: random weights."""
     weights_key: str = ""
@@ -68,7 +64,7 @@ class _Lite:
             WeightsError: another file cannot be read, or is of another network.
         """
         built = self.rebuild({})
-        file = Path(self.weights).expanduser() if _is_file(self.weights) else None
+        file = Path(self.weights).expanduser() if names_file(self.weights) else None
         check_key(self.weights_key, self.weights, file)
         if file:
             return _with_file(built, file, self.weights_key)

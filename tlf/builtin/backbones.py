@@ -22,6 +22,7 @@ from tlf.pretrained.weights import (
     check_key,
     fit,
     local_file,
+    names_file,
     needed,
     read,
     vacated,
@@ -35,10 +36,6 @@ HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 AUXILIARY = ("aux1", "aux2", "AuxLogits")
 """torchvision's auxiliary classifiers, which help to train a network from scratch."""
-
-
-def _is_file(weights: str) -> bool:
-    return weights != "starter" and local_file(weights, "") is not None
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Torchvision:
 
     model: str = "resnet18"
     """torchvision's name for the architecture."""
-    weights: Annotated[str, IsPath(when=_is_file)] = "DEFAULT"
+    weights: Annotated[str, IsPath(when=names_file)] = "DEFAULT"
     """``DEFAULT`` or another published name (``IMAGENET1K_V1``), a file (.safetensors, .pth, .pt,
     .bin, .ckpt), the folder of a run (``runs/mine``: its best backbone), ``starter`` (ResNet-18
     weights that come with tlf), or ``none`` (random weights)."""
@@ -178,7 +175,7 @@ class Timm:
 
     model: str = "resnet18"
     """timm's name for the architecture; ``architecture.tag`` also names its weights."""
-    weights: Annotated[str, IsPath(when=_is_file)] = "default"
+    weights: Annotated[str, IsPath(when=names_file)] = "default"
     """``default`` or another published tag (``a1_in1k``), ``hf-hub:organisation/name``, a file
     (.safetensors, .pth, .pt, .bin, .ckpt), the folder of a run (``runs/mine``: its best backbone),
     ``starter`` (ResNet-18 weights that come with tlf), or ``none`` (random weights)."""

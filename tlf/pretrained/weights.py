@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HUB_PREFIX", "STARTER", "SUFFIXES", "StoredWeights", "check_key", "fingerprint", "fit",
-    "local_file", "needed", "not_finite", "other_number", "read", "vacated",
+    "local_file", "names_file", "needed", "not_finite", "other_number", "read", "vacated",
 ]  # fmt: skip
 
 STARTER = Path(__file__).with_name("starter_resnet18.safetensors")
@@ -50,6 +50,11 @@ def local_file(weights: str, architecture: str) -> Path | None:
     by_suffix = weights.lower().endswith((*SUFFIXES, *FOREIGN, *ARCHIVES))
     by_path = ("/" in weights or os.sep in weights) and not weights.startswith(HUB_PREFIX)
     return Path(os.path.expanduser(weights)) if by_suffix or by_path else None
+
+
+def names_file(weights: str) -> bool:
+    """Whether a recipe's ``weights`` is a path: that of a file, or of a run's folder."""
+    return weights != "starter" and local_file(weights, "") is not None
 
 
 def check_key(key: str, weights: str, file: Path | None) -> None:

@@ -155,7 +155,7 @@ def seen_before(job: Job) -> tuple[str, ...]:
     """
     notes = []
     for key, folder in starting_runs(job.recipe).items():
-        earlier = read_provenance(folder).get("data_sha256", {})
+        earlier = read_provenance(folder).get("data_sha256") or {}
         same = earlier.get("train") == job.manifests["train"]
         seen = "was trained on these very images" if same else "may have been trained on these"
         notes.append(

@@ -102,8 +102,8 @@ class Job:
     def notes(self) -> tuple[str, ...]:
         """What a person should know about how the recipe is carried out: one sentence each."""
         asked, used = self.recipe.workers, self.loaders.workers
-        own = (*self.built.notes, *start_notes(self.recipe))
-        own = (*own, *filter(None, [own_loader(self.plan, self.built)]))
+        own_way = filter(None, [own_loader(self.plan, self.built)])
+        own = (*self.built.notes, *start_notes(self.recipe), *own_way)
         if asked in ("auto", used):
             return own
         return (

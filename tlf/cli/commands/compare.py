@@ -56,17 +56,18 @@ def command(
         compared = tlf.show(
             tlf.compare(files, overrides, preset=preset, seeds=seeds, folds=folds, output=output)
         )
-        written = None if compared is None else tlf.write_comparison(compared)
-    if compared is not None and written is not None:
-        from tlf.runtime.files import from_here
-        from tlf.studies.compare.candidates import run_folder
+        if compared is None:
+            return
+        written = tlf.write_comparison(compared)
+    from tlf.runtime.files import from_here
+    from tlf.studies.compare.candidates import run_folder
 
-        page = from_here(written)
-        echo(f"\npage      {page}, with the figures in compare.json beside it")
-        best = compared.recipes[0].name
-        fold = 1 if compared.folds else None
-        run = run_folder(page.parent, best, compared.seeds[0], fold)
-        echo(f"recipe    {run / 'recipe.toml'}: that of {best}, the first in the table")
-        if compared.folds:
-            echo("          remove folds and fold from it before you train it anew")
-        echo(f"next      tlf report {in_shell(run)}")
+    page = from_here(written)
+    echo(f"\npage      {page}, with the figures in compare.json beside it")
+    best = compared.recipes[0].name
+    fold = 1 if compared.folds else None
+    run = run_folder(page.parent, best, compared.seeds[0], fold)
+    echo(f"recipe    {run / 'recipe.toml'}: that of {best}, the first in the table")
+    if compared.folds:
+        echo("          remove folds and fold from it before you train it anew")
+    echo(f"next      tlf report {in_shell(run)}")

@@ -57,8 +57,9 @@ def command(
                 timeout=timeout, output=output,
             )
         )  # fmt: skip
-        written = None if swept is None else tlf.write_sweep(swept)
-    if written is not None:
-        from tlf.runtime.files import from_here
+        if swept is None:
+            return
+        written = tlf.write_sweep(swept)
+    from tlf.runtime.files import from_here
 
-        echo(f"page      {from_here(written)}, with the figures in sweep.json beside it")
+    echo(f"page      {from_here(written)}, with the figures in sweep.json beside it")
