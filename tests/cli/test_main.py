@@ -122,6 +122,27 @@ def test_a_mistake_in_using_the_command_line_exits_with_2(main):
         assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "instead"),
+    [
+        ("run x.toml --epochs 3", "phases.0.epochs=VALUE"),
+        ("compare x.toml --batch-size=8", "batch_size=VALUE"),
+        ("sweep x.toml seed=0..3 --dir here", "cache.dir=VALUE"),
+        ("explain x.toml --foo", "KEY=VALUE, such as seed=1"),
+    ],
+)
+def test_a_key_that_is_written_as_an_option_is_told(main, arguments, instead):
+    code, _, err = main(*arguments.split())
+    assert code == 2
+    assert err.splitlines()[-1] == f"What a recipe says is changed without dashes: {instead}"
+
+
+def test_a_command_without_keys_tells_of_none(main):
+    code, _, err = main("plugins", "--epochs", "3")
+    assert code == 2
+    assert "dashes" not in err
+
+
 def test_a_working_directory_that_is_gone_is_said(main, tmp_path, monkeypatch):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")

@@ -1,5 +1,6 @@
 """The model card of a run: what it says, and that no name in it is taken for more than text."""
 
+import json
 from contextlib import chdir, redirect_stdout
 from dataclasses import replace
 from io import StringIO
@@ -180,6 +181,27 @@ def test_a_licence_that_the_hub_does_not_know_has_a_name(facts):
     assert (about.license, about.license_name, about.base_model, about.library_name) == (
         "other", "dinov3-license", "timm/x", "timm"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "licence", "told"),
+    [
+        ({"kind": "timm", "model": "resnet18", "weights": "fb_swsl_ig1b_ft_in1k"},
+         "cc-by-nc-4.0", "pretrained weights `fb_swsl_ig1b_ft_in1k`"),
+        ({}, "unknown", "weights that nobody has recorded"),
+    ],
+)  # fmt: skip
+def test_the_weights_of_a_run_that_started_from_another_are_those_of_the_first(
+    run_copy, first, licence, told
+):
+    path = run_copy / "provenance.json"
+    started = [{"key": "start_from", "folder": "/a/run", "backbone": first, "started_from": []}]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "started_from": started}))
+    facts = read_facts(run_copy)
+    assert facts.licence.name == licence
+    card = str(make_card(facts, Place()))
+    assert told in card
+    assert "random weights" not in card
 
 
 def test_what_was_frozen_when(facts):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tlf.publishing.licences import find_licence
+from tlf.publishing.licences import find_licence, first_backbone
 
 TIMM = {"kind": "timm", "model": "resnet18", "weights": "a1_in1k"}
 
@@ -40,6 +40,20 @@ def test_who_publishes_weights_says_it(backbone, name, base):
     assert bool(found.base_model) == bool(base)
     assert found.reason.endswith((".", "LICENSE"))
     assert found.known == (name != "unknown")
+
+
+def test_of_a_chain_of_runs_the_first_one_brought_the_weights():
+    own, first = {**TIMM, "weights": "none"}, {**TIMM, "weights": "fb_swsl_ig1b_ft_in1k"}
+    assert first_backbone(own, []) == own
+    between = {"backbone": own, "started_from": [{"backbone": first, "started_from": []}]}
+    assert first_backbone(own, [between]) == first
+    assert find_licence(first_backbone(own, [between])).name == "cc-by-nc-4.0"
+
+
+def test_a_first_run_that_is_not_recorded_has_no_known_licence():
+    found = find_licence(first_backbone({**TIMM, "weights": "none"}, [{"key": "start_from"}]))
+    assert not found.known
+    assert found.reason == "Nobody has recorded which weights the first of its runs had."
 
 
 def test_what_the_author_says_stands_beside_what_is_known():

@@ -65,6 +65,16 @@ def test_a_kind_alone_becomes_a_table():
     assert read(MINIMAL, "head.dropout=0.5").head == Linear(0.5)  # the default's kind
 
 
+def test_spaces_at_the_equals_sign_are_one_problem():
+    table, problems = override({"seed": 0}, ["seed", "=", "3", "workers=", "2", "batch_size=8"])
+    assert table == {"seed": 0, "batch_size": 8}
+    assert problems == [
+        "seed = 3: has spaces at its =; write seed=3",
+        "workers= 2: has spaces at its =; write workers=2",
+    ]
+    assert override({}, ["seed = 3"]) == ({"seed": 3}, [])
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ import tlf as package
 from small import TWO_PHASES, write_recipe
 from tlf.errors import WeightsError
 from tlf.recipe.plan import read_plan
-from tlf.runs.provenance import _git_revision, provenance
+from tlf.runs.folder import recorded_recipe
+from tlf.runs.provenance import _git_revision, provenance, start_notes
 from tlf.runtime.devices import start_accelerator
 from tlf.training.job import open_job
 
@@ -72,9 +74,28 @@ def test_a_run_starts_from_the_best_backbone_of_another_run(tmp_path, finished, 
     assert started["recipe_sha256"] == earlier["recipe_sha256"]
     assert started["data_sha256"] == earlier["data_sha256"]
     assert started["backbone_sha256"] == provenance(job)["backbone_sha256"]
+    assert started["backbone"] == recorded_recipe(finished)["backbone"]
     assert started["classes"] == ["circles", "squares"]
     assert started["metrics"].keys() >= {"eval_loss", "eval_top1"}
     assert started["started_from"] == []
+
+
+def test_a_person_is_told_where_training_starts_and_what_is_other_about_its_images(
+    tmp_path, finished, images
+):
+    recipe = write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES)
+    told = f"training starts from the run {finished}, as start_from says"
+    plan = read_plan(recipe, [f"start_from={finished}"])
+    job = open_job(plan, start_accelerator("no"))
+    assert start_notes(plan.recipe, job.preprocessing) == (told,)
+    other = replace(job.preprocessing, size=28, std=(0.5, 0.25, 0.5))
+    own = job.preprocessing
+    assert start_notes(plan.recipe, other) == (
+        f"{told}; its images were prepared otherwise (size {own.size}, now 28, std {own.std}, now "
+        f"(0.5, 0.25, 0.5)): for the same write transforms.size={own.size} "
+        f"'transforms.std=[{','.join(map(str, own.std))}]'",
+    )
+    assert start_notes(read_plan(recipe).recipe, other) == ()
 
 
 def test_the_runs_that_a_run_has_started_from_are_handed_on(tmp_path, run_copy, images):

@@ -79,6 +79,18 @@ def missing(error: click.MissingParameter) -> str:
     return f"{context.command_path} needs {meaning}; write: {_usage(context)}"
 
 
+def key_instead(error: click.NoSuchOption) -> str:
+    """The key of a recipe that a person wrote as an option; empty where a command takes none."""
+    context = error.ctx
+    if context is None or "KEY=VALUE" not in _usage(context):
+        return ""
+    from tlf.recipe.places import key_named
+
+    key = key_named(error.option_name.lstrip("-").replace("-", "_"))
+    example = f"{key}=VALUE" if key else "KEY=VALUE, such as seed=1"
+    return f"What a recipe says is changed without dashes: {example}"
+
+
 def _is_own(context: click.Context) -> bool:
     """Whether it is a command of tlf's own: a plugin's ``run`` may mean anything."""
     while context.parent is not None and context.parent.parent is not None:

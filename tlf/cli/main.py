@@ -5,7 +5,7 @@ from io import StringIO
 import click
 
 import tlf
-from tlf.cli.group import Commands, missing
+from tlf.cli.group import Commands, key_instead, missing
 from tlf.cli.out_of_memory import explain_out_of_memory
 from tlf.cli.output import complain, flush
 from tlf.cli.process import check_working_directory
@@ -61,6 +61,8 @@ def _report(error: Exception) -> int:
         case click.ClickException():
             error.show(text := StringIO())
             complain(text.getvalue().rstrip("\n"))
+            if isinstance(error, click.NoSuchOption) and (instead := key_instead(error)):
+                complain(instead)
         case _:
             complain(f"error: {error}")
     return 2

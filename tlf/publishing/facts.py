@@ -10,7 +10,7 @@ from tlf.errors import DataError, PluginError, RecipeError, RunError, in_shell
 from tlf.evaluation.looks import Look, read_looks
 from tlf.evaluation.models import sha256_of
 from tlf.inference.metadata import Metadata, read_metadata
-from tlf.publishing.licences import Licence, find_licence
+from tlf.publishing.licences import Licence, find_licence, first_backbone
 from tlf.publishing.private import folders_in, public, public_metadata, public_provenance
 from tlf.recipe.paths import is_on_disk
 from tlf.recipe.plan import find_splits, read_plan
@@ -47,6 +47,9 @@ class Facts:
     metadata: Metadata
     recipe: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    weights: str | None
+    """The pretrained weights as a recipe names them, of the first run where this one started from
+    another; empty where a plugin brings them, None where that run is not recorded."""
     licence: Licence
     trained: Mapping[str, int] | None
     """Class → its train images; None where the images are no longer those of the run."""
@@ -86,14 +89,17 @@ def read_facts(run: Path, licence: str | None = None) -> Facts:
     check_predicted(run)
     metadata = read_metadata(run / "head.safetensors")
     record, recipe, looks = record_of(run), recorded_recipe(run), read_looks(run)
+    provenance = public_provenance(record.provenance, recipe)
+    first = first_backbone(recipe.get("backbone", {}), record.provenance.get("started_from", ()))
     return Facts(
         name=run.resolve().name,
         report=read_report(run, record),
         run=record,
         metadata=public_metadata(metadata),
         recipe=public(recipe),
-        provenance=public_provenance(record.provenance, recipe),
-        licence=find_licence(recipe.get("backbone", {}), licence),
+        provenance=provenance,
+        weights=str(public(first.get("weights", ""))) if first else None,
+        licence=find_licence(first, licence),
         trained=_train_images(run, recipe, record.provenance),
         tested=_tested(run, looks, folders_in(recipe, run)),
         looks=looks,

@@ -4,7 +4,7 @@ Nothing is asked of the network: timm and torchvision describe the weights that 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,26 @@ class Licence:
         return self.name != UNKNOWN
 
 
+def first_backbone(
+    backbone: Mapping[str, Any], started_from: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """The table of the backbone in the recipe of the run that a chain of runs began with: its
+    weights are in all models of the chain. Empty where an earlier tlf has not recorded it.
+
+    Parameters:
+        backbone: the table of the run's own recipe.
+        started_from: the runs before it, as provenance.json has them.
+    """
+    for earlier in started_from:
+        return first_backbone(earlier.get("backbone", {}), earlier.get("started_from", ()))
+    return backbone
+
+
 def find_licence(backbone: Mapping[str, Any], given: str | None = None) -> Licence:
     """The licence of a run's model, as far as its recipe tells.
 
     Parameters:
-        backbone: the table of the recipe.
+        backbone: its table in the recipe that the weights came with.
         given: what its author says.
     """
     found = _found(str(backbone.get("kind")), backbone)
@@ -66,6 +81,8 @@ def find_licence(backbone: Mapping[str, Any], given: str | None = None) -> Licen
 
 
 def _found(kind: str, backbone: Mapping[str, Any]) -> Licence:
+    if not backbone:
+        return Licence(UNKNOWN, "Nobody has recorded which weights the first of its runs had.")
     weights = str(backbone.get("weights", ""))
     if weights == "starter":
         return Licence("apache-2.0", "The pretrained weights come with tlf, under its licence.")

@@ -121,7 +121,8 @@ def _load_trained(path: Path, name: str, classifier: Classifier) -> None:
     except WeightsError as error:
         raise WeightsError(
             f"start_from must be a run, or its model.safetensors, with the same backbone, head and "
-            f"number of classes, got {path}: {error}"
+            f"number of classes, got {path} (for its backbone alone, with a new head, write "
+            f"backbone.weights={path} instead): {error}"
         ) from error
 
 

@@ -23,8 +23,10 @@ def override(
     ({'head': {'kind': 'linear', 'dropout': 0.5}, 'seed': 1}, [])
     """
     changed, parsed, problems = deepcopy(dict(table)), [], []
-    for argument in arguments:
+    for argument in _joined(arguments):
         try:
+            if argument not in arguments:
+                raise ValueError(f"has spaces at its =; write {argument.replace(' ', '')}")
             parsed.append((argument, *_parse(argument)))
         except ValueError as error:
             problems.append(f"{shortened(argument)}: {error}")
@@ -70,6 +72,22 @@ def _steps_in(table: Any, path: Sequence[str]) -> Iterator[str]:  # noqa: ANN401
             if not isinstance(table, dict) or step not in table:
                 return
             table = table[step]
+
+
+def _joined(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments; one for each key and value with spaces at their ``=``, which is a mistake.
+
+    >>> [*_joined(["seed", "=", "3", "data.root=a", "workers=", "2", "lr", "=1"])]
+    ['seed = 3', 'data.root=a', 'workers= 2', 'lr =1']
+    """
+    left = [*arguments]
+    while left:
+        whole = left.pop(0)
+        if left and "=" not in whole and left[0].startswith("="):
+            whole = f"{whole} {left.pop(0)}"
+        if left and whole.endswith("=") and "=" not in left[0]:
+            whole = f"{whole} {left.pop(0)}"
+        yield whole
 
 
 def _depth(path: Sequence[str]) -> int:

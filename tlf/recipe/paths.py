@@ -96,12 +96,6 @@ def starting_runs(recipe: "Recipe") -> dict[str, Path]:
     return {} if folder is None else {key: folder}
 
 
-def start_notes(recipe: "Recipe") -> tuple[str, ...]:
-    """What a person should know about where training starts: a sentence, if it is a run."""
-    runs = starting_runs(recipe).items()
-    return tuple(f"training starts from the run {folder}, as {key} says" for key, folder in runs)
-
-
 def is_on_disk(dataset: object) -> bool:
     """Whether a dataset lists its images without a server, as far as its options tell.
 

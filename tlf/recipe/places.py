@@ -39,6 +39,19 @@ def _inside(cls: type, path: str) -> Iterator[Place]:
             yield from _inside(inner, f"{inside}.")
 
 
+def key_named(name: str) -> str | None:
+    """The first key of a recipe whose last part is a name; None where there is none.
+
+    >>> key_named("seed"), key_named("lr"), key_named("dir"), key_named("device")
+    ('seed', 'phases.0.lr', 'cache.dir', None)
+    """
+    for place in places():
+        if place.table and name in options(place.table):
+            prefix = {"recipe": "", "phases": "phases.0."}.get(place.path, f"{place.path}.")
+            return f"{prefix}{name}"
+    return None
+
+
 def default_of(item: Field[Any], hint: object) -> object:
     """The default of an option; ``MISSING`` where a recipe has to give it."""
     kind = kind_of(hint)

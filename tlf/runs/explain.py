@@ -16,9 +16,9 @@ from tlf.model import Classifier
 from tlf.notebook import Printed
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.build import build_model, check_input, own_loader, resolve_preprocessing
-from tlf.recipe.paths import start_notes
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
+from tlf.runs.provenance import start_notes
 from tlf.runs.story.stages import ExplainedPhase, ExplainedSegment, StageRow, stage_rows
 from tlf.runs.story.text import input_lines, phase_lines
 from tlf.training.phases import apart, check_phases, learning_rates, probed, unused_note
@@ -121,7 +121,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         preprocessing,
         story,
         own_loader(plan, built),
-        (*built.notes, *start_notes(plan.recipe)),
+        (*built.notes, *start_notes(plan.recipe, preprocessing)),
     )
 
 

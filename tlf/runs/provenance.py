@@ -5,21 +5,28 @@ is resumed with changes, a chapter begins; the earlier ones are kept.
 import platform
 import subprocess
 from collections.abc import Iterator
+from dataclasses import asdict
 from hashlib import sha256
+from json import dumps
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tlf.data.decoding.libraries import decoders
+from tlf.errors import in_shell
 from tlf.inference.metadata import read_metadata
+from tlf.preprocessing import Preprocessing
 from tlf.recipe.paths import starting_runs
 from tlf.recipe.schema import Recipe
 from tlf.runs.changes import Changes
-from tlf.runs.folder import FORMAT, read_provenance
+from tlf.runs.folder import FORMAT, read_provenance, recorded_recipe
 from tlf.runs.identity import job_identity
 from tlf.runtime.devices import describe
 from tlf.training.job import Job
+
+_PREPARED = ("size", "resize", "mean", "std", "depth")
+"""What a recipe may say about the preprocessing of images, in ``[transforms]``."""
 
 
 def provenance(job: Job) -> dict[str, Any]:
@@ -62,6 +69,26 @@ def next_chapter(changes: Changes, job: Job, epochs: int) -> dict[str, Any]:
     }
 
 
+def start_notes(recipe: Recipe, preprocessing: Preprocessing) -> tuple[str, ...]:
+    """What a person should know about where training starts, if it is a run: which one, and in
+    what its images were prepared otherwise.
+    """
+    notes = []
+    for key, folder in starting_runs(recipe).items():
+        note = f"training starts from the run {folder}, as {key} says"
+        earlier = asdict(read_metadata(folder / "model.safetensors").preprocessing)
+        now = asdict(preprocessing)
+        if other := [name for name in _PREPARED if earlier[name] != now[name]]:
+            told = ", ".join(f"{name} {earlier[name]}, now {now[name]}" for name in other)
+            same = " ".join(
+                in_shell(f"transforms.{name}={dumps(earlier[name])}".replace(" ", ""))
+                for name in other
+            )
+            note += f"; its images were prepared otherwise ({told}): for the same write {same}"
+        notes.append(note)
+    return tuple(notes)
+
+
 def _started_from(recipe: Recipe) -> Iterator[dict[str, Any]]:
     """The run whose model a run starts from, and the runs that this one has started from."""
     for key, folder in starting_runs(recipe).items():
@@ -72,6 +99,7 @@ def _started_from(recipe: Recipe) -> Iterator[dict[str, Any]]:
             "key": key,
             "folder": str(folder),
             "backbone_sha256": model.backbone["sha256"],
+            "backbone": dict(recorded_recipe(folder).get("backbone", {})),
             "classes": [*model.classes],
             "metrics": dict(model.metrics),
             **{name: earlier.get(name) for name in ("recipe_sha256", "data_sha256")},

@@ -13,6 +13,7 @@ from tlf.runs.files import write_beginning
 from tlf.runs.folder import RunStarted, check_writable, new_run_folder
 from tlf.runs.hooks import with_run_hooks
 from tlf.runs.owner import owned
+from tlf.runs.provenance import start_notes
 from tlf.runs.record import RunEvent, opened, train_recorded
 from tlf.runs.tracking.tracking import Tracking, check_installed
 from tlf.runtime.devices import join_processes
@@ -62,9 +63,9 @@ def run(
             tracking = exits.enter_context(Tracking(plan))
             folder, note = from_main(lambda: _begun(exits, job, tracking))
         yield RunStarted(folder, job, 0)
-        yield from map(
-            Notice, [*job.splits.notes, *job.notes, *norm_notes(job), *filter(None, [note])]
-        )
+        start = start_notes(job.recipe, job.preprocessing)
+        notes = [*job.splits.notes, *job.notes, *start, *norm_notes(job), *filter(None, [note])]
+        yield from map(Notice, notes)
         training = tracking.follow(train_recorded(job, folder, State(), started))
         yield from with_run_hooks(job, folder, training, resumed=False)
 

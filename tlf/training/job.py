@@ -28,7 +28,6 @@ from tlf.recipe.build import (
     resolve_preprocessing,
 )
 from tlf.recipe.metrics import check_metrics
-from tlf.recipe.paths import start_notes
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.prepare import check_transforms, records_of
 from tlf.recipe.schema import Recipe
@@ -103,7 +102,7 @@ class Job:
         """What a person should know about how the recipe is carried out: one sentence each."""
         asked, used = self.recipe.workers, self.loaders.workers
         own_way = filter(None, [own_loader(self.plan, self.built)])
-        own = (*self.built.notes, *start_notes(self.recipe), *own_way)
+        own = (*self.built.notes, *own_way)
         if asked in ("auto", used):
             return own
         return (

@@ -101,7 +101,7 @@ def _about(facts: Facts) -> dict[str, Any]:
         "size": metadata.preprocessing.size,
         "channels": metadata.preprocessing.channels,
         "preprocessing": metadata.preprocessing,
-        "backbone": {"kind": "", "model": "", "weights": "", **metadata.backbone},
+        "backbone": {"kind": "", "model": "", **metadata.backbone, "weights": facts.weights},
         "head": metadata.head,
         "features": metadata.num_features,
         "licence": facts.licence,

@@ -47,7 +47,8 @@ class ComparedRun:
     """The figure of the metric, of its best epoch."""
     folder: Path
     left: float
-    """About how many seconds the runs after it take, if none of them is there."""
+    """About how many seconds the runs after it take, if none of them is there; 0 until each recipe
+    has run once."""
 
     def __str__(self) -> str:
         """The line that ``tlf compare`` prints."""
