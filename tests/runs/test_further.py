@@ -58,6 +58,10 @@ def test_a_rate_curve_that_was_finished_is_drawn_anew(recipe):
                                 "was chosen by it"),
         (["metrics=macro-f1"], "metrics.0 was not set and is macro-f1, but a run keeps its metric"),
         (["transforms.size=40", "transforms.resize=44"], "transforms.size was 32 and is 40, but"),
+        (["transforms.std=[0.1, 0.1, 0.1]"], "but the best epoch so far was measured on images"),
+        (["backbone.model=test_resnet"], "backbone.model was test_resnet.r160_in1k and is tes"),
+        (["loss=focal"], "loss.kind was cross-entropy and is focal, but the losses so far were"),
+        (["loss.label_smoothing=0.1"], "but the losses so far were measured by it"),
         (["phases.all.lr=0.1"], "has nothing to train: phase all has trained its 2 epochs; write "
                                 "phases.1.epochs=3 or more"),
         (["head=cosine"], "the backbone, the head or the number of classes is another: head.bias"),

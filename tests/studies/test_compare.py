@@ -97,9 +97,10 @@ def test_each_run_that_ends_is_told(compared):
     ]  # fmt: skip
     accuracies = {one.name: one.of_seeds for one in found.recipes}
     assert tuple(event.accuracy for event in told[::2]) == pytest.approx(accuracies["slow"])
-    assert [event.left > 0 for event in told] == [True] * 5 + [False]
+    # Until each recipe has run once, nobody knows how long the others take.
+    assert [event.left > 0 for event in told] == [False, *[True] * 4, False]
     assert str(told[-1]) == f"{told[-1].title}: top-1 {percent(told[-1].accuracy)}"
-    assert re.fullmatch(r".+: top-1 \d+\.\d%; about [\d.]+ (s|min \d+ s) left", str(told[0]))
+    assert re.fullmatch(r".+: top-1 \d+\.\d%; about [\d.]+ (s|min \d+ s) left", str(told[1]))
     assert told[1].folder == found.folder / "runs" / "fast-seed-0"
 
 

@@ -12,8 +12,9 @@ from tlf.errors import DataError
 from tlf.evaluation.images import Source
 from tlf.inference.model_files import recorded
 from tlf.inference.predictions import read_predictions
-from tlf.recipe.paths import is_on_disk
-from tlf.recipe.plan import find_splits, read_plan
+from tlf.recipe.paths import is_on_disk, starting_runs
+from tlf.recipe.plan import Plan, find_splits, read_plan
+from tlf.recipe.schema import Recipe
 from tlf.runtime.files import is_run
 
 
@@ -52,16 +53,31 @@ def _trained_on(run: Path, source: Source, which: str = "") -> Iterator[str]:
     plan = read_plan(run / "recipe.toml")
     if source.recipe is None and not is_on_disk(plan.recipe.data.dataset):
         return  # for images that no recipe names, no server is asked
-    try:
-        train = find_splits(plan).train
-    except DataError:  # the images of the run are gone: nothing can be said
-        return
-    known, images = {*_places(train)}, source.found.images
-    if count := sum(place in known for place in _places(images)):
+    images = source.found.images
+    if count := _shared(plan, images):
         yield (
             f"{count:,} of the {len(images):,} images are in the train split of {run}{which}: the "
             "figures are too high"
         )
+
+
+def seen_at_start(recipe: Recipe, images: Sequence[Split]) -> dict[Path, int]:
+    """How many of the images the runs have trained on that a recipe starts from, and the runs that
+    those have started from; without those that have trained on none.
+    """
+    starts = starting_runs(recipe).values()
+    runs = (run for start in starts for run in (start, *_started_from(recorded(start))))
+    found = {run: _shared(read_plan(run / "recipe.toml"), *images) for run in runs}
+    return {run: count for run, count in found.items() if count}
+
+
+def _shared(plan: Plan, *images: Split) -> int:
+    """How many of the images are in the train split of a recipe."""
+    try:
+        known = {*_places(find_splits(plan).train)}
+    except DataError:  # the images of the run are gone: nothing can be said
+        return 0
+    return sum(place in known for split in images for place in _places(split))
 
 
 def _other_test(run: Path, source: Source) -> Iterator[str]:

@@ -23,10 +23,16 @@ FIXED = {
     "monitor": "the best epoch so far was chosen by it",
     "calibration": "it decides which images are never trained on",
     "metrics": "a run keeps its metrics",
-    "transforms.size": "the best epoch so far was measured on images of this size",
-    "transforms.resize": "the best epoch so far was measured on images of this size",
+    "loss": "the losses so far were measured by it",
+    "backbone": "the best epoch so far was measured with it",
+    "head": "the best epoch so far was measured with it",
+    "transforms": "the best epoch so far was measured on images that were prepared as before",
+    "data.white": "the best epoch so far was measured on images that were prepared as before",
 }
-"""Keys of a recipe that a run cannot change → why."""
+"""Prefixes of the keys of a recipe that a run cannot change → why."""
+
+TRAINING = ("head.dropout", "transforms.augment", "transforms.crop_from")
+"""Below such a prefix, the keys that change how a run trains, and not what it is measured on."""
 
 _PLACES = {"data_sha256": "data.", "backbone_sha256": "backbone."}
 """Hash in an identity → prefix of the keys of what is hashed: wherever it lies, it is the same."""

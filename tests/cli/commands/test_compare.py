@@ -7,6 +7,7 @@ from tlf.cli.commands import compare as module
 from tlf.metrics.figures import Figure
 from tlf.metrics.paired import Difference
 from tlf.studies.compare.compared import Compared, ComparedRecipe
+from tlf.studies.compare.files import as_json, write_comparison
 
 
 def test_a_mistake_ends_with_a_message(tmp_path, images, main):
@@ -51,3 +52,29 @@ def test_the_table(tmp_path):
     ]  # fmt: skip
     assert "  95.0%    90.0%–98.0%     94.0–96.0%            61.2   thaw" in text
     assert "  probe: thaw is better by 10.0 points [5.0, 15.0]" in text
+
+
+def test_a_figure_of_their_own_that_recipes_choose_their_epochs_by_is_told(tmp_path):
+    even = Figure(0.9, 0.8, 1.0)
+    by_f1 = ComparedRecipe("a", even, (0.9,), 1.0, monitor="eval_macro_f1", monitored=0.32)
+    by_loss = ComparedRecipe("b", even, (0.9,), 1.0, monitor="train_loss")
+    usual = ComparedRecipe("c", even, (0.9,), 1.0, monitor="eval_top1", monitored=0.9)
+    told = (
+        "note      recipes are compared by top-1, and choose their best epochs by a figure of "
+        "their own: a by eval_macro_f1 (mean 0.32), b by train_loss"
+    )
+    pair = Compared((by_f1, by_loss), 10, (0,), 0.95, "CPU", tmp_path)
+    assert told in str(pair)
+    assert as_json(pair)["recipes"][0]["monitored"] == 0.32
+    assert "which the same images have chosen" in str(pair)
+    assert "their own" not in str(replace(pair, recipes=(usual,)))
+    assert "which the same images have chosen" not in str(replace(pair, recipes=(by_loss,)))
+
+
+def test_cautions_are_told_on_the_page_too(tmp_path):
+    even = Figure(0.9, 0.8, 1.0)
+    recipes = (ComparedRecipe("a", even, (0.9,), 1.0),)
+    found = Compared(recipes, 10, (0,), 0.95, "CPU", tmp_path, cautions=("all are too high",))
+    assert "note      all are too high" in str(found)
+    assert as_json(found)["cautions"] == ["all are too high"]
+    assert "All are too high" in write_comparison(found).read_text()

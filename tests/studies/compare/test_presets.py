@@ -1,9 +1,12 @@
 """Presets make variants of a recipe."""
 
+from dataclasses import replace
+
 import pytest
 
 from small import RESNET18, write_recipe
 from tlf.errors import RecipeError
+from tlf.recipe.build import build_model, resolve_preprocessing
 from tlf.recipe.plan import plan_of, read_plan
 from tlf.studies.compare.candidates import candidates
 from tlf.studies.compare.presets import PRESETS, variants
@@ -52,6 +55,19 @@ def test_what_the_variants_are(plan):
     assert random.recipe.backbone.weights == "none"
     early, late = (made.recipe.phases[0].freeze[0] for _, made in variants(plan, "freezing"))
     assert (early.stages, late.stages) == (4, 1)
+
+
+def test_random_weights_see_the_images_that_the_pretrained_ones_see(plan):
+    transforms = replace(plan.recipe.transforms, size=None, resize=None)
+    plan = replace(plan, recipe=replace(plan.recipe, transforms=transforms))
+    made = dict(variants(plan, "pretrained-or-random"))
+    sizes = {}
+    for name, one in made.items():
+        built, _ = build_model(one, 2)
+        found = resolve_preprocessing(one.recipe, built)
+        sizes[name] = (found.size, found.resize, found.mean, found.std)
+    assert sizes["random"] == sizes["pretrained"]
+    assert sizes["pretrained"][:2] == (112, 128)  # of the weights; 224 and 256 without them
 
 
 def test_what_cannot_be_varied_is_told(plan):

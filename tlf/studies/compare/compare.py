@@ -16,6 +16,7 @@ from tlf.events import Notice, Prepared
 from tlf.metrics.groups import count
 from tlf.metrics.paired import CLAIM_FROM, joint_level
 from tlf.recipe.plan import RecipeLike
+from tlf.results import EVAL
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.history import read_history
 from tlf.runs.owner import owned, who_runs
@@ -28,12 +29,13 @@ from tlf.studies.compare.files import names_before
 from tlf.studies.compare.presets import PRESETS
 from tlf.studies.compare.results import Results, on_same_images, read_results
 from tlf.studies.compare.runs import (
-    accuracy_in,
     check_same_images,
     check_same_start,
     check_same_weights,
+    figure_in,
     make_run,
 )
+from tlf.studies.compare.starts import cautions
 from tlf.studies.study_runs import RunSeries, each_note_once
 from tlf.tasks import TASKS
 
@@ -86,14 +88,15 @@ def compare(
         raise RunError(f"seeds must be 1 or more, got {seeds}; write --seeds 1")
     check_alone("a comparison")
     chosen, folder = candidates(recipes, overrides, preset, folds), absolute(output)
+    doubts = (*cautions(chosen),)
     with _alone(folder) as note:
-        yield from map(Notice, filter(None, [note]))
+        yield from map(Notice, filter(None, [note, *doubts]))
         _check_page(chosen, folder)
         if draws < CLAIM_FROM:
             yield Notice(f"{draws} {unit} give figures and no verdict, which takes {CLAIM_FROM}")
         runs = yield from _runs(chosen, seeds, folder, folds)
         question = "" if preset is None else PRESETS[preset].question
-        compared = _compared(chosen, runs, folder, question)
+        compared = _compared(chosen, runs, folder, question, doubts)
         every = [run for own in runs.values() for of_fold in own.values() for run in of_fold]
         if compared.groups is None and any(group_of(run) is not None for run in every):
             yield Notice(UNKNOWN)
@@ -158,7 +161,8 @@ def _runs(
             spent[candidate.name] = time.monotonic() - began
             left = _left([one.name for _, _, one in every[number:]], spent)
             metric = TASKS[candidate.plan.recipe.task].metrics[0]
-            yield ComparedRun(title, metric, accuracy_in(run), run, left)
+            accuracy = figure_in(run, f"{EVAL}{metric.name}")
+            yield ComparedRun(title, metric, accuracy, run, left)
     return runs
 
 
@@ -182,11 +186,16 @@ def _without_figures(note: str) -> str:
     return re.sub(r"[\d.]+", "", note)
 
 
-def _compared(chosen: Sequence[Candidate], runs: Runs, folder: Path, question: str) -> Compared:
+def _compared(
+    chosen: Sequence[Candidate], runs: Runs, folder: Path, question: str, doubts: tuple[str, ...]
+) -> Compared:
     results = on_same_images({name: read_results(own) for name, own in runs.items()})
     order = sorted(results, key=lambda name: -results[name].per_image.mean())
     level, best = joint_level(len(chosen)), results[order[0]]
-    recipes = tuple(_recipe(name, runs[name], results[name], best, level) for name in order)
+    monitors = {one.name: one.plan.recipe.monitor for one in chosen}
+    recipes = tuple(
+        _recipe(name, runs[name], results[name], best, level, monitors[name]) for name in order
+    )
     seeds, images = best.per_image.shape
     first = next(iter(runs[order[0]].values()))[0]
     device = read_provenance(first)["hardware"]["device"]
@@ -194,7 +203,17 @@ def _compared(chosen: Sequence[Candidate], runs: Runs, folder: Path, question: s
     task = chosen[0].plan.recipe.task
     number = count(best.groups)
     return Compared(
-        recipes, images, tuple(range(seeds)), level, device, folder, question, task, folds, number
+        recipes,
+        images,
+        tuple(range(seeds)),
+        level,
+        device,
+        folder,
+        question,
+        task,
+        folds,
+        number,
+        doubts,
     )
 
 
@@ -204,9 +223,11 @@ def _recipe(
     own: Results,
     best: Results,
     level: float,
+    monitor: str,
 ) -> ComparedRecipe:
     every = [run for of_fold in runs.values() for run in of_fold]
     seconds = [sum(result.seconds for result in read_history(run)) for run in every]
+    judged = monitor.startswith(EVAL)
     return ComparedRecipe(
         name,
         accuracy_of(own.better_than(replace(own, per_image=np.zeros_like(own.per_image)))),
@@ -214,4 +235,6 @@ def _recipe(
         float(np.mean(seconds)),
         None if own is best else own.better_than(best, level=level),
         own.of_folds,
+        monitor,
+        float(np.mean([figure_in(run, monitor) for run in every])) if judged else None,
     )

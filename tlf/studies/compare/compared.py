@@ -30,6 +30,11 @@ class ComparedRecipe:
     of_folds: tuple[float, ...] = ()
     """The mean over the seeds of each fold; empty without folds."""
 
+    monitor: str = ""
+    """The figure that chooses the best epoch of its runs, such as ``eval_top1``."""
+    monitored: float | None = None
+    """The mean of that figure in the best epochs; None where it is of the train images."""
+
     @property
     def each(self) -> tuple[float, ...]:
         """The accuracy of each fold, or without folds of each seed."""
@@ -78,6 +83,8 @@ class Compared(Printed):
     """Into so many the images were dealt, each of which was held out once; 0: into none."""
     groups: int | None = None
     """How many groups the images are in, which intervals are about; None: that is not known."""
+    cautions: tuple[str, ...] = ()
+    """Why all figures may be too high: one sentence each."""
 
     @property
     def metric(self) -> Metric:

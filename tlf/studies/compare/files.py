@@ -70,6 +70,7 @@ def as_json(compared: Compared) -> dict[str, Any]:
         "seeds": list(compared.seeds),
         "folds": compared.folds,
         "groups": compared.groups,
+        "cautions": list(compared.cautions),
         "device": compared.device,
         "intervals": {
             "level": LEVEL,
@@ -87,6 +88,8 @@ def _recipe(one: ComparedRecipe, compared: Compared) -> dict[str, Any]:
         "accuracy": asdict(one.accuracy),
         "accuracy_of_seeds": list(one.of_seeds),
         "accuracy_of_folds": list(one.of_folds),
+        "monitor": one.monitor,
+        "monitored": one.monitored,
         "seconds": one.seconds,
         "difference_from_best": difference_json(best, one.name, one.behind, compared.unit),
     }

@@ -7,9 +7,11 @@ phases is the recipe's.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from json import dumps
 
 from tlf.errors import RecipeError, nearest
-from tlf.recipe.build import build_model
+from tlf.preprocessing import Preprocessing
+from tlf.recipe.build import build_model, resolve_preprocessing
 from tlf.recipe.plan import Plan, find_splits, plan_of
 
 SLOWER = 0.1
@@ -50,7 +52,23 @@ def _pretrained_or_random(plan: Plan) -> Variants:
         problems.append("start_from: must be unset, as it takes the place of backbone.weights")
     if problems:
         raise RecipeError([f"{problem}; write another recipe" for problem in problems], plan.source)
-    return [("pretrained", []), ("random", ["backbone.weights=none"])]
+    random = plan_of(plan, ["backbone.weights=none"])
+    same = _same_images(_preprocessing(plan), _preprocessing(random))
+    return [("pretrained", []), ("random", ["backbone.weights=none", *same])]
+
+
+def _preprocessing(plan: Plan) -> Preprocessing:
+    built, _ = build_model(plan, len(find_splits(plan).classes))
+    return resolve_preprocessing(plan.recipe, built, plan.source)
+
+
+def _same_images(wanted: Preprocessing, found: Preprocessing) -> list[str]:
+    """What a recipe has to say for the images of another one: random weights have no size of their
+    own, and the network would see other images.
+    """
+    names = ("size", "resize", "mean", "std")
+    values = {n: getattr(wanted, n) for n in names if getattr(wanted, n) != getattr(found, n)}
+    return [f"transforms.{name}={dumps(value)}" for name, value in values.items()]
 
 
 def _strategies(plan: Plan) -> Variants:

@@ -9,13 +9,11 @@ from tlf.events import Notice, Prepared
 from tlf.inference.metadata import read_metadata
 from tlf.inference.predictions import read_predictions
 from tlf.recipe.plan import Plan, find_splits
-from tlf.results import EVAL
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.resume import resume
 from tlf.runtime.files import is_run
 from tlf.studies.compare.candidates import Candidate, run_folder
 from tlf.studies.study_runs import RunSeries, check_same_recipe, make_room, shown
-from tlf.tasks import TASKS
 
 
 def make_run(
@@ -76,10 +74,9 @@ def check_same_fold(run: Path, plan: Plan) -> None:
         )
 
 
-def accuracy_in(run: Path) -> float:
-    """The accuracy of the best epoch of a run that has ended."""
-    metadata = read_metadata(run / "head.safetensors")
-    return metadata.metrics[f"{EVAL}{TASKS[metadata.task].metrics[0].name}"]
+def figure_in(run: Path, name: str) -> float:
+    """A figure of the best epoch of a run that has ended, such as ``eval_top1``."""
+    return read_metadata(run / "head.safetensors").metrics[name]
 
 
 def check_same_images(first: Path, other: Path, split: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tlf.metrics.text import groups_sentence
 from tlf.metrics.verdict import verdict
+from tlf.results import EVAL, TRAIN
 from tlf.runtime.text import duration, printable
 from tlf.studies.accuracy import columns, heading, percent
 from tlf.studies.compare.compared import Compared, ComparedRecipe, ComparedRun
@@ -39,11 +40,29 @@ def progress_line(event: ComparedRun) -> str:
 
 def notes(compared: Compared) -> Iterator[str]:
     """What to know about the figures: one sentence each."""
-    yield CHOSEN
+    if not all(one.monitor.startswith(TRAIN) for one in compared.recipes):
+        yield CHOSEN
+    yield from _monitors(compared)
+    yield from compared.cautions
     if compared.folds:
         yield OVERLAP
     if compared.groups is not None:
         yield groups_sentence(compared.groups).rstrip(".")
+
+
+def _monitors(compared: Compared) -> Iterator[str]:
+    """That recipes choose their epochs by another figure than they are compared by."""
+    metric = compared.metric
+    each = [
+        f"{printable(one.name)} by {one.monitor}"
+        + ("" if one.monitored is None else f" (mean {one.monitored:.4g})")
+        for one in compared.recipes
+    ]
+    if any(one.monitor not in ("", f"{EVAL}{metric.name}") for one in compared.recipes):
+        yield (
+            f"recipes are compared by {metric.title}, and choose their best epochs by a figure of "
+            f"their own: {', '.join(each)}"
+        )
 
 
 def lines(compared: Compared) -> Iterator[str]:
