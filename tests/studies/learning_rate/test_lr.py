@@ -89,6 +89,46 @@ def test_too_few_images_are_an_error(recipe, images, tmp_path):
         list(lr(recipe, [f"data.root={root}"], phase="head"))
 
 
+TWO_HEADS = """
+[[phases]]
+name = "head"
+freeze = "backbone"
+epochs = 2
+lr = 0.1
+[[phases]]
+name = "polish"
+freeze = "backbone"
+epochs = 1
+lr = 1e-12
+"""
+
+
+@pytest.mark.parametrize("more", ["", "ema = 0.5\n"])
+def test_a_later_head_begins_with_what_earlier_phases_have_made_of_it(images, tmp_path, more):
+    """At a rate of nothing it is worth what the earlier phase has reached, fold by fold."""
+    text = TWO_HEADS.replace("lr = 0.1\n", f"lr = 0.1\n{more}")
+    recipe = write_recipe(tmp_path / "two.toml", images, text)
+    *_, found = lr(recipe, seeds=2)
+    head, polish = found.phases
+    assert (head.at_once, polish.at_once) == (not more, True)
+    assert (head.trained_before, polish.trained_before, polish.left_out) == ((), ("head",), ())
+    (first,) = (one for one in head.rates if one.rate == head.own)
+    (later,) = (one for one in polish.rates if one.rate == polish.own)
+    assert later.of_seeds == first.of_seeds
+    assert later.loss == pytest.approx(first.loss, rel=1e-5)
+    assert "begins    after head at the rate of the recipe" in str(found)
+
+
+def test_a_phase_after_one_that_trains_the_backbone_is_not_judged(images, tmp_path):
+    text = f"{TWO_PHASES}[[phases]]{TWO_HEADS.rpartition('[[phases]]')[2]}"
+    recipe = write_recipe(tmp_path / "three.toml", images, text)
+    *_, found = lr(recipe, phase="polish", seeds=1)
+    (polish,) = found.phases
+    assert (polish.trained_before, polish.left_out) == (("head",), ("all",))
+    assert "the recipe's lr = 1e-12 cannot be judged by this: a run trains all first" in str(found)
+    assert "after head at the rate of the recipe, without all, which a run trains" in str(found)
+
+
 def test_a_head_that_cannot_be_trained_first_is_told(recipe, monkeypatch):
     def breaks_off(job, *_):
         yield from ()
@@ -100,6 +140,7 @@ def test_a_head_that_cannot_be_trained_first_is_told(recipe, monkeypatch):
     told = [event.text for event in events if isinstance(event, Notice)]
     assert told[-1].startswith("all is tested without head, whose loss is no finite number")
     assert found.phases[0].trained_before == ()
+    assert found.phases[0].left_out == ("head",)
 
 
 def test_mistakes_are_told(recipe, monkeypatch):

@@ -60,6 +60,10 @@ class HeadRates:
     """What the phase's table says to train at the suggestion."""
     metric: Metric = TASKS[DEFAULT].metrics[0]
     """What ``accuracy`` is: the main metric of the task."""
+    trained_before: tuple[str, ...] = ()
+    """Earlier phases, of the head alone, which each head was trained in first."""
+    left_out: tuple[str, ...] = ()
+    """Earlier phases that a run trains first, and this study does not."""
 
     @property
     def alike(self) -> tuple[float, float]:
@@ -102,6 +106,8 @@ class RangeTest:
     """Earlier phases, of the head alone, which were trained first at the recipe's rates."""
     lines: tuple[str, ...]
     """What the phase's table says to train at the suggestion; empty without one."""
+    left_out: tuple[str, ...] = ()
+    """Earlier phases that a run trains first, and this study does not."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 seen.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +21,8 @@ from tlf.studies.judged import Judged, held_out_accuracy
 from tlf.studies.learning_rate.deals import Deal, Outcome, Outcomes, deals_of
 from tlf.studies.learning_rate.found import HeadRates, MeasuredRate, alike
 from tlf.studies.learning_rate.grid import at_rate, recipe_lines
-from tlf.studies.learning_rate.one_by_one import train_one_by_one
-from tlf.studies.learning_rate.stacked import Heads, stacks, train_at_once
+from tlf.studies.learning_rate.one_by_one import after_one_by_one, train_one_by_one
+from tlf.studies.learning_rate.stacked import Heads, after_at_once, stacks, train_at_once
 from tlf.studies.linear_probe import check_finite
 from tlf.training.features import (
     Events,
@@ -39,9 +39,20 @@ if TYPE_CHECKING:
 
 
 def open_heads(
-    job: Job, phase: Phase, segment: Segment, seeds: Sequence[int]
+    job: Job,
+    phase: Phase,
+    segment: Segment,
+    seeds: Sequence[int],
+    trained: Mapping[int, Mapping[str, Tensor]] | None = None,
 ) -> Generator[Events, None, Heads]:
     """Compute what the head gets for each train image, and a new head for each seed.
+
+    Parameters:
+        job: the job, with its loaders open.
+        phase: the phase.
+        segment: what trains in it.
+        seeds: of the heads.
+        trained: what earlier phases have made of the head of each deal.
 
     Raises:
         NotFiniteError: the backbone gives no finite numbers.
@@ -50,7 +61,7 @@ def open_heads(
     check_finite("the backbone", features.float().cpu().numpy())
     labels = job.labels["train"].to(job.accelerator.device)
     starts = {seed: _new_head(job, seed) for seed in seeds}
-    return Heads(job, phase, segment, features, labels, starts)
+    return Heads(job, phase, segment, features, labels, starts, trained or {})
 
 
 @torch.inference_mode()
@@ -78,6 +89,20 @@ def _new_head(job: Job, seed: int) -> dict[str, Tensor]:
     return {
         name: tensor.detach().to(device, copy=True) for name, tensor in head.state_dict().items()
     }
+
+
+def heads_after(
+    heads: Heads, judged: Judged
+) -> Generator[Events, None, Mapping[int, Mapping[str, Tensor]] | None]:
+    """Train the head of each deal in the phase at the recipe's rates, without the images that judge
+    it. None where the training of one broke off.
+    """
+    deals = deals_of(judged, [*heads.starts])
+    train = after_at_once if stacks(heads.job, heads.phase) else after_one_by_one
+    found = yield from train(heads, deals)
+    tensors = (tensor for head in found.values() for tensor in head.values())
+    sound = len(found) == len(deals) and all(bool(each.isfinite().all()) for each in tensors)
+    return found if sound else None
 
 
 def measure_heads(

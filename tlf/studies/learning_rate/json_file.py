@@ -42,6 +42,8 @@ def _heads(found: HeadRates) -> dict[str, Any]:
         "seeds": list(found.seeds),
         "folds": found.folds,
         "at_once": found.at_once,
+        "trained_before": list(found.trained_before),
+        "left_out": list(found.left_out),
         "intervals": {
             "level": LEVEL,
             "level_of_each_difference": found.level,
@@ -73,6 +75,7 @@ def _test(found: RangeTest) -> dict[str, Any]:
         "valley": None if valley is None else {"low": valley[0], "high": valley[1]},
         "exploded": found.exploded,
         "trained_before": list(found.trained_before),
+        "left_out": list(found.left_out),
         "steps": [
             {"rate": rate, "loss": loss, "smoothed": smoothed}
             for rate, loss, smoothed in zip(found.rates, found.losses, found.smoothed, strict=True)

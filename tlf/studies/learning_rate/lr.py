@@ -24,14 +24,13 @@ from tlf.studies.judged import Judged, judged_split, seen_before
 from tlf.studies.learning_rate.deals import MANY, SEEDS
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
 from tlf.studies.learning_rate.grid import Limits, chosen_phases, grid, limits
-from tlf.studies.learning_rate.heads import measure_heads, open_heads
+from tlf.studies.learning_rate.heads import heads_after, measure_heads, open_heads
 from tlf.studies.learning_rate.one_by_one import train_head
 from tlf.studies.learning_rate.optimizers import check_uses_rate
 from tlf.studies.learning_rate.range_test import LIMITS, range_test
 from tlf.studies.learning_rate.segments import is_measurable, segment_of, why_tested
 from tlf.training.best_epoch import copies
 from tlf.training.job import Job, kernels_of, open_job, read_images
-from tlf.training.segments.segment import Segment
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -130,20 +129,47 @@ def _of_phase(asked: _Asked, phase: Phase) -> Iterator[Events | HeadRates | Rang
     restore_tensors(job.classifier, asked.start)
     segment = segment_of(job, phase)
     if is_measurable(job, phase, segment):
-        yield (yield from _measured(asked, phase, segment))
+        yield (yield from _measured(asked, phase))
         return
     yield from map(Notice, why_tested(job, phase, segment))
-    before = yield from _trained_before(asked, phase)
-    yield (yield from range_test(job, phase, segment, asked.between or LIMITS, before))
+    before, left_out = yield from _trained_before(asked, phase)
+    found = yield from range_test(job, phase, segment, asked.between or LIMITS, before)
+    yield replace(found, left_out=left_out)
 
 
-def _measured(asked: _Asked, phase: Phase, segment: Segment) -> Generator[Events, None, HeadRates]:
+def _measured(asked: _Asked, phase: Phase) -> Generator[Events, None, HeadRates]:
+    """Measure heads as a run has them in the phase: trained by earlier phases of the head alone."""
     job, judged = asked.job, asked.judged
     yield from map(Notice, (*judged.notes, *_left_out(judged)))
     first = job.recipe.seed
-    heads = yield from open_heads(job, phase, segment, range(first, first + len(judged.folds)))
+    seeds = range(first, first + len(judged.folds))
+    before, left_out, trained = list[str](), list[str](), None
+    for earlier in _before(job, phase):
+        segment = segment_of(job, earlier)
+        after = None
+        if is_measurable(job, earlier, segment):
+            heads = yield from open_heads(job, earlier, segment, seeds, trained)
+            after = yield from heads_after(heads, judged)
+            yield from _told(phase, earlier, finite=after is not None)
+        trained = trained if after is None else after
+        (left_out if after is None else before).append(earlier.name)
+    segment = segment_of(job, phase)
+    heads = yield from open_heads(job, phase, segment, seeds, trained)
     own = max(segment.rates.values())
-    return (yield from measure_heads(heads, judged, own, grid(own, asked.between)))
+    found = yield from measure_heads(heads, judged, own, grid(own, asked.between))
+    return replace(found, trained_before=tuple(before), left_out=tuple(left_out))
+
+
+def _before(job: Job, phase: Phase) -> Sequence[Phase]:
+    return job.recipe.phases[: job.recipe.phases.index(phase)]
+
+
+def _told(phase: Phase, earlier: Phase, *, finite: bool) -> Iterator[Notice]:
+    if not finite:
+        yield Notice(
+            f"{phase.name} is tested without {earlier.name}, whose loss is no finite number at "
+            "the recipe's rate"
+        )
 
 
 def _left_out(judged: Judged) -> Iterator[str]:
@@ -154,20 +180,20 @@ def _left_out(judged: Judged) -> Iterator[str]:
         )
 
 
-def _trained_before(asked: _Asked, phase: Phase) -> Generator[Events, None, tuple[str, ...]]:
-    """Train the head in earlier phases that train it alone, at the recipe's rates: their names."""
-    job, trained = asked.job, list[str]()
-    for earlier in job.recipe.phases[: job.recipe.phases.index(phase)]:
+def _trained_before(
+    asked: _Asked, phase: Phase
+) -> Generator[Events, None, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Train the head in earlier phases that train it alone, at the recipe's rates: the names of
+    these, and of those that are left out.
+    """
+    job, trained, left_out = asked.job, list[str](), list[str]()
+    for earlier in _before(job, phase):
         segment = segment_of(job, earlier)
-        if not is_measurable(job, earlier, segment):
-            continue
-        before = copies(job.classifier, asked.start)
-        if (yield from train_head(job, earlier, segment)):
-            trained.append(earlier.name)
-            continue
-        restore_tensors(job.classifier, before)
-        yield Notice(
-            f"{phase.name} is tested without {earlier.name}, whose loss is no finite number at "
-            "the recipe's rate"
-        )
-    return tuple(trained)
+        before, finite = copies(job.classifier, asked.start), False
+        if is_measurable(job, earlier, segment):
+            finite = yield from train_head(job, earlier, segment)
+            yield from _told(phase, earlier, finite=finite)
+        if not finite:
+            restore_tensors(job.classifier, before)
+        (trained if finite else left_out).append(earlier.name)
+    return tuple(trained), tuple(left_out)

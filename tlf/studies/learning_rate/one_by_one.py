@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import nan
 
 from accelerate.optimizer import AcceleratedOptimizer
@@ -37,36 +37,62 @@ def train_one_by_one(
     for deal in deals:
         for number, rate in enumerate(rates):
             phase = at_rate(heads.phase, own, rate)
-            logits = yield from _trained(heads, phase, deal)
+            trained = yield from _trained(heads, phase, deal)
             labels = heads.labels[[*deal.held_out]]
-            if logits is not None:
-                logits = logits.to(labels.device)
+            logits = None if trained is None else trained.logits.to(labels.device)
             yield judge(heads.job, deal, number, logits, labels)
             done += heads.images([deal]) * epochs
             yield Prepared(title, done, total)
 
 
-def _trained(heads: Heads, phase: Phase, deal: Deal) -> Generator[Events, None, Tensor | None]:
-    """The logits of the held-out images; None where training broke off."""
+def after_one_by_one(
+    heads: Heads, deals: Sequence[Deal]
+) -> Generator[Events, None, dict[int, dict[str, Tensor]]]:
+    """Train a head for each deal at the recipe's rates: number of the deal → its tensors, without
+    those of heads whose training broke off.
+    """
+    found, title = {}, f"heads of {heads.phase.name}"
+    for number, deal in enumerate(deals):
+        trained = yield from _trained(heads, heads.phase, deal)
+        if trained is not None:
+            found[deal.number] = trained.head
+        yield Prepared(title, heads.images(deals[: number + 1]), heads.images(deals))
+    return found
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A head after its last epoch."""
+
+    logits: Tensor
+    """Of the held-out images."""
+    head: dict[str, Tensor]
+    """Its tensors; averaged, where the phase averages."""
+
+
+def _trained(heads: Heads, phase: Phase, deal: Deal) -> Generator[Events, None, _Trained | None]:
+    """Train the head of a deal; None where training broke off."""
     job, without = _alone(heads.job, phase, deal), {*deal.held_out, *heads.job.held_out}
-    restore_tensors(job.classifier.head, heads.starts[deal.seed])
+    restore_tensors(job.classifier.head, heads.start(deal))
     segment = _with_optimizer(job, phase, heads.segment)
     ema = None if phase.ema is None else Ema(phase.ema, warmup=phase.ema_warmup)
     if ema is not None:
         ema.follow(job.classifier, segment.rates)
     start = Progress(0, phase.epochs, monitor=job.recipe.monitor)
     history: list[EpochResult] = []
-    logits: Tensor | None = None
+    trained: _Trained | None = None
     while len(history) < phase.epochs and not _stopped(phase, job.recipe.monitor, history):
         progress = replace(start, epoch=len(history), history=tuple(history))
         yield from train_epoch_without(job, phase, segment, progress, len(history), without, ema)
         with nullcontext() if ema is None else ema.inside(job.classifier):
             logits = yield from train_logits(job, deal.held_out, segment)
+            own = job.classifier.head.state_dict()
+            trained = _Trained(logits, {name: own[name].detach().clone() for name in own})
         if not _is_finite(job.classifier.head.state_dict()):
             return None
         labels = heads.labels[[*deal.held_out]].cpu()
         history.append(_result(job, phase, progress, logits, labels))
-    return logits
+    return trained
 
 
 def train_head(job: Job, phase: Phase, segment: Segment) -> Generator[Events, None, bool]:

@@ -10,7 +10,7 @@ from tlf.runtime.text import printable
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
 from tlf.studies.learning_rate.json_file import as_json
 from tlf.studies.learning_rate.plots import heads_plot, range_plot
-from tlf.studies.learning_rate.summary import marks_of, sentences
+from tlf.studies.learning_rate.summary import begins, marks_of, sentences
 from tlf.studies.study_files import StudyFiles
 
 
@@ -47,6 +47,6 @@ def _panel(found: HeadRates | RangeTest, position: int) -> Panel:
         plot, marks, metric = chart(range_plot(found, position)), {}, ""
     html = render(
         "learning-rates.html", found=found, measured=isinstance(found, HeadRates), plot=plot,
-        marks=marks, metric=metric, sentences=[*sentences(found)],
+        marks=marks, metric=metric, sentences=[*sentences(found)], begins=begins(found),
     )  # fmt: skip
     return Panel(f"phase-{position}", title, html)

@@ -6,8 +6,8 @@ product, and their losses one sum, so that no head's gradient depends on another
 the heads of all folds are one tensor to the optimizer, which changes each number by itself.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 
@@ -62,6 +62,12 @@ class Heads:
     """(N, …), on the device."""
     starts: Mapping[int, Mapping[str, Tensor]]
     """Seed → the new head's tensors."""
+    trained: Mapping[int, Mapping[str, Tensor]] = field(default_factory=dict)
+    """Number of a deal → what earlier phases have made of its head."""
+
+    def start(self, deal: Deal) -> Mapping[str, Tensor]:
+        """What the head of a deal begins with."""
+        return self.trained.get(deal.number, self.starts[deal.seed])
 
     @cached_property
     def size(self) -> int:
@@ -95,17 +101,43 @@ def train_at_once(
         own: the recipe's rate.
         rates: those that take its place.
     """
-    epochs = heads.phase.epochs
-    title, done = f"heads of {heads.phase.name}", 0
-    total = heads.images(deals) * len(rates) * epochs
+    done = 0
     for chosen, places in _parts(heads, deals, len(rates)):
         wide = _Wide(heads, chosen, [at_rate(heads.phase, own, rates[n]) for n in places])
-        for epoch in range(epochs):
-            with on_threads(heads.segment.threads):
-                wide.train(epoch)
-            done += heads.images(chosen) * len(places)
-            yield Prepared(title, done, total)
+        done = yield from _epochs(wide, done, heads.images(deals) * len(rates))
         yield from wide.outcomes(places)
+
+
+def after_at_once(
+    heads: Heads, deals: Sequence[Deal]
+) -> Generator[Prepared, None, dict[int, dict[str, Tensor]]]:
+    """Train a head for each deal at the recipe's rates: number of the deal → its tensors."""
+    found: dict[int, dict[str, Tensor]] = {}
+    done = 0
+    for chosen, _ in _parts(heads, deals, 1):
+        wide = _Wide(heads, chosen, [heads.phase])
+        done = yield from _epochs(wide, done, heads.images(deals))
+        for position, deal in enumerate(chosen):
+            own = wide.tensors.items()
+            found[deal.number] = {name: each.detach()[position, 0].clone() for name, each in own}
+    return found
+
+
+def _epochs(wide: "_Wide", done: int, images: int) -> Generator[Prepared, None, int]:
+    """Train heads for all epochs of their phase.
+
+    Parameters:
+        wide: the heads.
+        done: images that heads were trained on before.
+        images: those of an epoch of all heads that are trained.
+    """
+    heads = wide.heads
+    for epoch in range(heads.phase.epochs):
+        with on_threads(heads.segment.threads):
+            wide.train(epoch)
+        done += heads.images(wide.deals) * wide.rates
+        yield Prepared(f"heads of {heads.phase.name}", done, images * heads.phase.epochs)
+    return done
 
 
 def _parts(heads: Heads, deals: Sequence[Deal], rates: int) -> Iterator[tuple[list[Deal], range]]:
@@ -129,8 +161,8 @@ class _Wide:
 
     def __init__(self, heads: Heads, deals: Sequence[Deal], phases: Sequence[Phase]) -> None:
         """Build the heads. ``phases``: the phase at each rate."""
-        self.heads, self.deals = heads, deals
-        starts = [heads.starts[deal.seed] for deal in deals]
+        self.heads, self.deals, self.rates = heads, deals, len(phases)
+        starts = [heads.start(deal) for deal in deals]
         self.tensors = {  # (D, R, …)
             name: torch.stack([torch.stack([start[name]] * len(phases)) for start in starts])
             for name in starts[0]

@@ -30,11 +30,22 @@ def _of_heads(found: HeadRates) -> Iterator[str]:
         f"measured  on {found.images:,} train images, each when it was held out: {folds} folds, "
         f"dealt anew for each of {seeds} seed{'s' if seeds > 1 else ''}"
     )
+    yield f"begins    {begins(found)}"
     yield ""
     yield f"{'rate':>9}   {heading(found.metric)}     loss"
     yield from (_row(one, found) for one in found.rates)
     yield ""
     yield from sentences(found)
+
+
+def begins(found: HeadRates | RangeTest) -> str:
+    """With what training begins, beside a run of the recipe."""
+    before = ", ".join(map(printable, found.trained_before))
+    after = [f"after {before} at the rate of the recipe"] if before else []
+    if found.left_out:
+        left_out = ", ".join(map(printable, found.left_out))
+        after.append(f"without {left_out}, which a run trains first")
+    return ", ".join(after) or "as a run of the recipe does"
 
 
 def _row(one: MeasuredRate, found: HeadRates) -> str:
@@ -82,6 +93,9 @@ def _about_heads(found: HeadRates) -> Iterator[str]:
 
 
 def _about_own(found: HeadRates) -> str:
+    if found.left_out:
+        names = ", ".join(map(printable, found.left_out))
+        return f"cannot be judged by this: a run trains {names} first"
     own = next(one for one in found.rates if one.rate == found.own)
     side = "too low" if own.rate < found.suggestion else "too high"
     if own.accuracy is None:
@@ -108,11 +122,7 @@ def _losses(own: MeasuredRate, found: HeadRates) -> str:
 
 def _of_test(found: RangeTest) -> Iterator[str]:
     yield f"phase     {printable(found.phase)}: a range test of {len(found.rates)} steps"
-    before = ", ".join(map(printable, found.trained_before))
-    begins = (
-        f"after {before} at the rate of the recipe" if before else "as a run of the recipe does"
-    )
-    yield f"begins    {begins}"
+    yield f"begins    {begins(found)}"
     yield ""
     yield f"{'rate':>9}   {'loss':>8}"
     every = max(1, STEPS // 12)
