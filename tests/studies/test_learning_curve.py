@@ -160,16 +160,51 @@ def test_what_is_measured_is_told_in_words(found):
     assert rise(falls).endswith("the accuracy falls: -2.0 points [-3.0, -1.0]; check the labels")
 
 
-def test_the_class_that_needs_images_is_named_where_it_can_be_told(found):
-    first, other = found.classes
-    named = replace(first, name="ants", gain=Difference(0.05, 0.01, 0.09, 20, 10))
-    assert class_sentence(replace(found, classes=(named, other))) == (
-        "ants needs images most: from 7 to 16 images, its recall rises most, by +5.0 points"
-    )
-    unknown = replace(first, gain=Difference(0.05, -0.01, 0.09, 20, 10))
-    assert class_sentence(replace(found, classes=(unknown, other))).endswith(
-        "cannot be told: no gain is more than chance"
-    )
+def gaining(found, **gains):
+    """The same curve of other classes: name → gain in points, and its limits."""
+    first = found.classes[0]
+    classes = [
+        replace(first, name=name, gain=Difference(*(each / 100 for each in gain), 20, 10))
+        for name, gain in gains.items()
+    ]
+    return replace(found, classes=tuple(classes))
+
+
+@pytest.mark.parametrize(
+    ("gains", "told"),
+    [
+        (
+            {"ants": (15, 9, 21), "bees": (2, -4, 8)},
+            "ants needs images most: from 7 to 16 images, its recall rises most, by +15.0 points",
+        ),
+        (
+            {"rare": (25, -10, 60), "ants": (15, 9, 21)},
+            "ants (+15.0) needs images: from 7 to 16 images, recall rises by these points, which "
+            "is more than chance; which class needs images most cannot be told",
+        ),
+        (
+            {"bees": (16, 9, 23), "ants": (15, 9, 21), "owls": (0, -1, 1)},
+            "bees (+16.0), ants (+15.0) need images: from 7 to 16 images, recall rises by these "
+            "points, which is more than chance; which class needs images most cannot be told",
+        ),
+        (
+            {"bees": (5, -1, 9), "ants": (-5, -9, -1)},
+            "which class needs images most cannot be told: no gain is more than chance",
+        ),
+    ],
+)
+def test_the_classes_that_need_images_are_named_where_it_can_be_told(found, tmp_path, gains, told):
+    other = gaining(found, **gains)
+    assert class_sentence(other) == told
+    assert str(other).endswith(f"\n{told}")
+    assert as_json(other)["verdict_of_classes"] == told
+    page = write_curve(other, tmp_path / "found") / "curve.html"
+    assert f"<p><bdi>{told}</bdi></p>" in page.read_text(encoding="utf-8")
+
+
+def test_of_many_classes_that_need_images_five_are_named(found):
+    many = gaining(found, **{f"c{number}": (15, 9, 21) for number in range(7)})
+    assert "c3 (+15.0), c4 (+15.0) and 2 more need images: " in class_sentence(many)
 
 
 def test_the_table(found):

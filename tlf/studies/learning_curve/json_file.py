@@ -5,7 +5,7 @@ from typing import Any
 
 from tlf.metrics.resampling import LEVEL
 from tlf.studies.learning_curve.learning_curve import ClassCurve, Fan, LearningCurve
-from tlf.studies.learning_curve.summary import rise
+from tlf.studies.learning_curve.summary import class_sentence, rise
 
 FORMAT = 1
 """It rises where a reader of the file has to change. Keys may be added without."""
@@ -37,6 +37,7 @@ def as_json(found: LearningCurve) -> dict[str, Any]:
         "verdict": rise(found),
         "fan": None if found.fan is None else _fan(found.fan),
         "classes": [_class(one) for one in found.classes],
+        "verdict_of_classes": class_sentence(found),
         "notes": list(found.notes),
     }
 

@@ -59,8 +59,8 @@ def class_plot(found: LearningCurve) -> Plot:
     return Plot(
         "classes",
         f"{what.capitalize()} by number of train images of the class",
-        f"{len(shown)} of {len(found.classes)} classes; {printable(shown[0].name)} gains most: "
-        f"its {what} is {percent(shown[0].recalls[0])} at first and "
+        f"{len(shown)} of {len(found.classes)} classes; {printable(shown[0].name)} has the "
+        f"largest measured gain: its {what} is {percent(shown[0].recalls[0])} at first and "
         f"{percent(shown[0].recalls[-1])} at last.",
         lambda drawing: _draw_classes(drawing, shown, what),
         Table(

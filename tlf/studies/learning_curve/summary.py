@@ -11,6 +11,8 @@ FLAT = 0.01
 """Where the whole interval of the gain is below one point, the curve is flat."""
 _MOST_CLASSES = 20
 """So many classes has the table of the terminal at most."""
+_NAMED = 5
+"""So many classes does the sentence name."""
 
 
 def lines(found: LearningCurve) -> Iterator[str]:
@@ -75,15 +77,27 @@ def rise(found: LearningCurve) -> str:
 
 
 def class_sentence(found: LearningCurve) -> str:
-    """Which class needs images most."""
-    first = found.classes[0]
-    if first.gain.better > 0:
+    """Which classes need images, and which one needs them most: the one whose whole interval is
+    above those of all others. The intervals hold together.
+    """
+    unknown = "which class needs images most cannot be told"
+    sure = [one for one in found.classes if one.gain.better > 0]
+    if not sure:
+        return f"{unknown}: no gain is more than chance"
+    first, *others = sure
+    which = f"from {found.gain_from:,} to {found.sizes[-1].images:,} images"
+    if all(first.gain.low > one.gain.high for one in found.classes if one is not first):
         return (
-            f"{printable(first.name)} needs images most: from {found.gain_from:,} to "
-            f"{found.sizes[-1].images:,} images, its {found.of_a_class} rises most, by "
-            f"{_signed(first.gain.value)} points"
+            f"{printable(first.name)} needs images most: {which}, its {found.of_a_class} rises "
+            f"most, by {_signed(first.gain.value)} points"
         )
-    return "which class needs images most cannot be told: no gain is more than chance"
+    named = ", ".join(f"{printable(one.name)} ({_signed(one.gain.value)})" for one in sure[:_NAMED])
+    more = f" and {len(sure) - _NAMED} more" if len(sure) > _NAMED else ""
+    need = "need" if others else "needs"
+    return (
+        f"{named}{more} {need} images: {which}, {found.of_a_class} rises by these points, which is "
+        f"more than chance; {unknown}"
+    )
 
 
 def span(one: Spread) -> str:
