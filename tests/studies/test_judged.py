@@ -89,6 +89,53 @@ def test_groups_are_dealt_as_they_have_always_been():
     assert figure == accuracy_of(over_splits(np.zeros((1, 40)), right, judged.folds, judged.groups))
 
 
+def copied(copies, **split):
+    """12 different images, each so many times, of two classes."""
+    images = [n for n in range(12) for _ in range(copies)]
+    read = [b"%d" % n for n in images].__getitem__
+    names = tuple(map(str, range(len(images))))
+    split = Split(names, tuple(n % 2 for n in images), read, **split)
+    return judged_split(split, ("a", "b"), 0, 2, TASKS["single-label"])
+
+
+def test_intervals_count_equal_files_as_one():
+    one, ten = copied(1), copied(10)
+    assert (one.groups, one.notes) == (None, ())
+    assert ten.notes == ("the 120 images are 12 different ones, as equal files are one: intervals "
+                         "are about other images like these",)  # fmt: skip
+    for judged in (one, ten):
+        figure = held_out_accuracy(np.ones(judged.folds.shape), judged.folds, judged.groups)
+        assert (figure.value, figure.high) == (1, 1)
+        assert figure.low == pytest.approx(0.025 ** (1 / 12))  # Clopper and Pearson's 73.5 %
+
+
+def test_equal_files_and_groups_are_told_as_groups():
+    grouped = copied(2, groups=Groups(f"p{number // 4}" for number in range(24)))
+    assert len(np.unique(grouped.groups)) == 6
+    assert grouped.notes[0].startswith("The images are in 6 groups (data.group)")
+
+
+def test_studies_count_equal_files_as_one(tmp_path, images):
+    for file in sorted((images / "train").glob("*/*.jpg")):
+        for copy in range(3):
+            folder = tmp_path / "copied" / "train" / file.parent.name
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, folder / f"{file.stem}-{copy}.jpg")
+    shutil.copytree(images / "val", tmp_path / "copied" / "val")
+    recipe = write_recipe(tmp_path / "copied.toml", tmp_path / "copied", HEAD_ALONE)
+    backbones = ("timm/test_resnet.r160_in1k@none", "timm/test_vit@none")
+    *_, probed = probe(recipe, backbones)
+    *_, measured = lr(recipe, seeds=2)
+    *_, found = curve(recipe)
+    behind = [one.behind for one in measured.phases[0].rates if one.behind is not None]
+    differences = [probed.backbones[1].behind, found.gain, *behind]
+    assert len(behind) > 1
+    assert [(one.images, one.groups) for one in differences] == [(60, 20)] * len(differences)
+    assert {one.gain.groups for one in found.classes} == {10}
+    for study in (probed, measured, found):
+        assert [note for note in study.notes if note.startswith("the 60 images are 20 different")]
+
+
 def test_a_rate_has_an_interval_within_0_and_1():
     folds = np.arange(40).reshape(1, 40) % FOLDS
     right = np.arange(40).reshape(1, 40) % 10 > 0

@@ -49,17 +49,15 @@ class Judged:
     left_out: Mapping[str, int]
     """Class with too few images → its different images."""
     groups: "Integers | None" = None
-    """(N,): the same number for images that belong together; None: that is not known."""
+    """(N,): the same number for images that count as one draw: equal files, and images of one
+    ``data.group``; None: each is a picture of its own."""
+    notes: tuple[str, ...] = ()
+    """What intervals are about, where images are in groups."""
 
     @property
     def counts(self) -> list[int]:
         """How many images have each class."""
         return [int(self.task.having(self.labels, k).sum()) for k in range(len(self.classes))]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What intervals are about, where images are in groups."""
-        return () if self.groups is None else (groups_sentence(count(self.groups)).rstrip("."),)
 
 
 def judged_images(
@@ -129,14 +127,25 @@ def _dealt(
 def judged_split(
     split: Split, classes: Sequence[str], seed: int, repeats: int, task: Task
 ) -> Judged:
-    """The same of a split, whose equal files are dealt together, and images of one group.
+    """The same of a split. Its equal files are dealt together and count as one draw, and so do
+    images of one group.
 
     Raises:
         DataError: fewer than two classes have enough images.
     """
     files = equal_files(split)
     judged = judged_images(split.labels, files, classes, seed, repeats, task)
-    return judged if split.groups is None else replace(judged, groups=files[judged.images])
+    groups = files[judged.images]
+    if split.groups is not None:
+        note = groups_sentence(count(groups)).rstrip(".")
+    elif count(groups) < len(groups):
+        note = (
+            f"the {len(groups):,} images are {count(groups):,} different ones, as equal files are "
+            "one: intervals are about other images like these"
+        )
+    else:
+        return judged
+    return replace(judged, groups=groups, notes=(note,))
 
 
 @dataclass(frozen=True)
@@ -207,7 +216,7 @@ def held_out_accuracy(
         right: (repeats, N), what each image counts: whether it was classified correctly, for
             example.
         folds: (repeats, N), the fold that held each image out.
-        groups: (N,), the group of each image, where that is known.
+        groups: (N,), the same number for images that count as one draw; None: each is one.
         saying: (N,), which images say it, where all are right or none is: so many of them, or of
             their groups, does the limit know. None: all.
     """
