@@ -1,6 +1,8 @@
 """How backbones are named."""
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import tlf
 from tlf.checks.plan import plan_to_check
@@ -28,6 +30,19 @@ def test_a_recipe_that_starts_from_a_run_has_that_ones_backbone(recipe):
     (found,) = plans_of(plan_to_check(recipe, ["start_from=runs/mine"], "probe"), ()).values()
     assert found.recipe.backbone.weights.endswith("/runs/mine")
     assert found.recipe.start_from is None
+
+
+def test_the_key_of_the_file_that_a_run_replaces_is_left_out(recipe, tmp_path, tiny_weights):
+    torch.save({"teacher": load_file(tiny_weights), "other": {}}, tmp_path / "two.pth")
+    own = [f"backbone.weights={tmp_path / 'two.pth'}", "backbone.weights_key=teacher"]
+    run = tmp_path / "first"
+    *_, _ = tlf.run(recipe, [*own, f"output={run}"])
+    *_, _ = tlf.run(recipe, [*own, f"start_from={run}", f"output={tmp_path / 'second'}"])
+    (found,) = plans_of(plan_to_check(recipe, [*own, f"start_from={run}"]), ()).values()
+    assert (found.recipe.backbone.weights, found.recipe.backbone.weights_key) == (str(run), "")
+    built = found.recipe.backbone.build().module.state_dict()
+    trained = load_file(run / "model.safetensors")
+    assert all(torch.equal(built[name], trained[name]) for name in built if "conv" in name)
 
 
 def test_names_say_what_a_table_says(plan):

@@ -51,12 +51,16 @@ def plans_of(plan: Plan, backbones: Sequence[BackboneLike]) -> dict[str, Plan]:
 
 
 def _own(content: Mapping[str, Any]) -> Mapping[str, Any] | str:
-    """The backbone of a recipe, with the weights that its runs start from."""
+    """The backbone of a recipe, with the weights that its runs start from.
+
+    ``weights_key`` is left out then: it chooses in the file that these weights replace.
+    """
     own: Mapping[str, Any] | str = content["backbone"]
     start = content.get("start_from")
     if start is None:
         return own
-    return {**({"kind": own} if isinstance(own, str) else own), "weights": start}
+    given = {"kind": own} if isinstance(own, str) else own
+    return {**{key: given[key] for key in given if key != "weights_key"}, "weights": start}
 
 
 def _name(content: Mapping[str, Any]) -> str:
