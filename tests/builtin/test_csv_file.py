@@ -137,6 +137,45 @@ def test_splits_may_be_written_in_upper_case(folder, name):
     assert len(Csv(write(folder, text)).build().eval) == 2
 
 
+def flagged(folder, column, marks):
+    """The same list, with a column of yes and no in place of the splits."""
+    heading, *lines = SPLIT.splitlines()
+    rows = [f"{line.rpartition(',')[0]},{mark}" for line, mark in zip(lines, marks, strict=True)]
+    return write(folder, "\n".join([heading.replace("split", column), *rows]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("column", "marks", "name"),
+    [
+        ("is_valid", ("False", "False", "False", "True", "TRUE"), "valid"),
+        ("Is_Val", ("0", "0", "0", "1", "1.0"), "val"),
+        ("is_train", ("1", "1.0", "true", "0", "false"), "val"),
+    ],
+)
+def test_a_column_may_say_by_yes_and_no_what_is_in_a_split(folder, column, marks, name):
+    dataset = Csv(flagged(folder, column, marks), split=column)
+    splits = dataset.build()
+    assert splits.train.names == ("a/1.jpg", "b/1.jpg", "b/2.jpg")
+    assert splits.eval.names == ("a/2.jpg", "b/3.jpg")
+    assert (*dataset.labelled(name).images.names,) == splits.eval.names
+    assert (*dataset.labelled("train").images.names,) == splits.train.names
+
+
+def test_a_column_may_say_by_yes_and_no_what_is_kept_for_the_end(folder):
+    dataset = Csv(flagged(folder, "is_test", "00011"), split="is_test", fraction=0.5)
+    splits = dataset.build_with("test", ())
+    assert splits.test.names == ("a/2.jpg", "b/3.jpg")
+    assert len(splits.train) + len(splits.eval) == 3
+
+
+def test_other_words_are_no_yes_and_no(folder):
+    file = flagged(folder, "is_valid", ("0", "0", "maybe", "1", "1"))
+    told = "line 4: the split must be one of train, val, valid, validation, eval, test, got 'maybe'"
+    assert told in problem(file=file, split="is_valid")
+    told = "line 2: the split must be one of train, val, valid, validation, eval, test, got '0'"
+    assert told in problem(file=flagged(folder, "part", "00011"), split="part")
+
+
 def test_a_table_of_parquet(folder):
     _, *lines = [line.split(",") for line in SPLIT.splitlines()]
     paths, kinds, splits = zip(*lines, strict=True)

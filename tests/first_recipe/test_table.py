@@ -70,7 +70,35 @@ def test_a_column_for_each_class(table):
 def test_a_split_column_that_names_no_splits_is_left_out(table):
     found = look_at_table(table("label,split", "ant,a", "bee,b", "ant,b"))
     assert dict(found.data)["split"] == ""
-    assert "does not name train and val: it holds 'a', 'b'" in found.reasons[0]
+    assert "does not name train and val: it holds 'a', 'b'" in found.warnings[0]
+
+
+@pytest.mark.parametrize("label", [("0", "1", "0", "1"), ("ant", "bee", "ant", "bee")])
+def test_a_column_of_yes_and_no_is_the_split_and_no_class(table, label):
+    marks = ("False", "False", "True", "True")
+    file = table("label,is_valid", *map(",".join, zip(label, marks, strict=True)))
+    assert data(file) == {
+        "kind": "csv", "file": file, "split": "is_valid", "task": "single-label",
+    }  # fmt: skip
+    assert look_at_table(file).reasons[0].startswith("The column 'is_valid' says the splits: true")
+
+
+def test_a_usual_column_of_classes_comes_before_columns_of_0_and_1(table):
+    found = look_at_table(table("rare,tags,large", "1,ant,0", "0,bee,1", "1,ant,1"))
+    assert (dict(found.data)["label"], found.task) == ("tags", "single-label")
+    assert found.reasons[-1] == "Columns of 0 and 1 are not used for classes: 'rare', 'large'."
+    assert found.warnings == ()
+
+
+def test_columns_that_look_like_splits_are_no_classes(table):
+    found = look_at_table(table("ant,bee,fold,is_test", "1,0,0,0", "1,1,1,0", "0,1,0,1"))
+    assert (dict(found.data)["labels"], dict(found.data)["split"]) == (["ant", "bee"], "is_test")
+    assert [text.partition(" looks")[0] for text in found.warnings] == ["The column 'fold'"]
+    file = table("set", "a", "b", "a")
+    with pytest.raises(DataError, match=r"which column holds the classes.*'set'; write --label"):
+        look_at_table(file)
+    found = look_at_table(file, "set")
+    assert (dict(found.data)["label"], found.warnings) == ("set", ())
 
 
 def test_what_cannot_be_told(table, tmp_path):

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from tlf.data.csv_table import read_csv
 from tlf.data.image_files import is_folder, visible
-from tlf.data.splits import EVAL_NAMES, failure, listed
+from tlf.data.splits import failure, listed
+from tlf.data.splitting.flags import MARKS
 from tlf.errors import DataError, nearest
+from tlf.first_recipe.split_columns import split_columns
 from tlf.runtime.regular_file import read_regular
 from tlf.tasks import DEFAULT
 
@@ -22,10 +24,7 @@ _FOLDERS = 20
 """Folders beside the file in which images are looked for, at most."""
 _LABELS = ("label", "labels", "class", "classes", "category", "species", "tags", "target", "y")
 """Usual names of the column of classes; the first that exists is used."""
-_SPLITS = ("split", "set", "subset", "partition")
-"""Usual names of the column of splits."""
 _SEPARATORS = ("|", ";", ",", " ")
-_MARKS = {"0", "1", "0.0", "1.0", "true", "false"}
 
 Cells = Mapping[str, Sequence[str]]
 """Column → its cells."""
@@ -42,6 +41,8 @@ class TableOfImages:
     """The value of the split column that is the test split."""
     reasons: tuple[str, ...]
     """What was seen in it: one sentence each."""
+    warnings: tuple[str, ...] = ()
+    """What is in it and not used, although it looks like splits: one sentence each."""
 
 
 def look_at_table(file: str, label: str | None = None) -> TableOfImages:
@@ -57,15 +58,17 @@ def look_at_table(file: str, label: str | None = None) -> TableOfImages:
     """
     cells = _cells(file)
     root, path = _images(file, cells)
-    split, test, told = _splits(cells)
-    others = [name for name in cells if name not in (path, split)]
-    keys, task, why = _labels(file, cells, others, label)
+    beside = {name: column for name, column in cells.items() if name != path}
+    found = split_columns({name: beside[name] for name in beside if name != label})
+    split = found.used
+    others = [name for name in beside if name not in found.alike]
+    keys, task, why = _labels(file, beside, others, label)
     data: list[tuple[str, object]] = [("kind", "csv"), ("file", file)]
     data += [("root", root)] if root else []
     data += [("path", path)] if path != "path" else []
     data += keys
     data += [("split", split or "")] if split != "split" and (split or "split" in cells) else []
-    return TableOfImages(tuple(data), task, test, (*told, *why))
+    return TableOfImages(tuple(data), task, found.test, (*found.told, *why), found.warnings)
 
 
 def _cells(file: str) -> Cells:
@@ -116,32 +119,22 @@ def _there(root: str, column: Sequence[str]) -> float:
     return sum(map(os.path.isfile, paths)) / len(sample)
 
 
-def _splits(cells: Cells) -> tuple[str | None, str | None, list[str]]:
-    """The column of splits, the value that is the test split, and what was seen."""
-    for name in cells:
-        if name.casefold() not in _SPLITS:
-            continue
-        values = {cell.casefold() for cell in cells[name]}
-        evaluated = [one for one in EVAL_NAMES if one in values]
-        if "train" in values and evaluated and values <= {"train", *EVAL_NAMES}:
-            test = "test" if len(evaluated) > 1 and "test" in evaluated else None
-            return name, test, [f"The column {name!r} says the splits."]
-        shown = listed(sorted(values), 3)
-        return None, None, [f"The column {name!r} does not name train and val: it holds {shown}."]
-    return None, None, []
-
-
 def _labels(
     file: str, cells: Cells, others: Sequence[str], label: str | None
 ) -> tuple[list[tuple[str, object]], str, list[str]]:
     """The keys that say what the classes are, the task, and why.
 
+    Parameters:
+        file: the table.
+        cells: of the columns beside the paths.
+        others: the columns that do not look like splits.
+        label: the column of classes, as a person has named it.
+
     Raises:
         DataError: there is no such column, or it cannot be told which one it is.
     """
-    marks = [name for name in others if {*map(str.casefold, cells[name])} <= _MARKS]
-    used = [name for name in marks if {"1", "1.0", "true"} & {*map(str.casefold, cells[name])}]
-    if label is None and len(used) > 1:
+    marks = [name for name in others if {*map(str.casefold, cells[name])} <= {*MARKS}]
+    if label is None and not _usual(others) and len(used := _used(cells, marks)) > 1:
         unused = [name for name in marks if name not in used]
         why = [
             f"{len(used)} columns hold 0 or 1: each is a class, and an image may have several of "
@@ -156,21 +149,34 @@ def _labels(
         )
     own: list[tuple[str, object]] = [] if column == "label" else [("label", column)]
     found = _separator(cells[column])
+    left = [name for name in marks if name != column]
+    why = [f"Columns of 0 and 1 are not used for classes: {listed(left, 3)}."] if left else []
     if found is None:
-        return own, DEFAULT, [f"The column {column!r} holds the class of each image."]
+        return own, DEFAULT, [f"The column {column!r} holds the class of each image.", *why]
     separator, example = found
     why = [
+        *why,
         f"Cells of the column {column!r} such as {example!r} join classes that other cells hold, "
-        f"too: an image may have several (task multi-label, separated by {separator!r})."
+        f"too: an image may have several (task multi-label, separated by {separator!r}).",
     ]
     return [*own, ("label_separator", separator)], "multi-label", why
 
 
+def _used(cells: Cells, marks: Sequence[str]) -> list[str]:
+    """Columns of 0 and 1 in which some image has a 1."""
+    return [name for name in marks if any(MARKS[cell.casefold()] for cell in cells[name])]
+
+
+def _usual(others: Sequence[str]) -> list[str]:
+    """Columns with a usual name of classes, the most usual first."""
+    return [name for known in _LABELS for name in others if name.casefold() == known]
+
+
 def _column(file: str, cells: Cells, others: Sequence[str]) -> str:
-    usual = [name for known in _LABELS for name in others if name.casefold() == known]
+    usual = _usual(others)
     if usual or len(others) == 1:
         return usual[0] if usual else others[0]
-    shown = listed(others, 5) if others else "none beside the paths"
+    shown = listed(others or cells, 5)
     raise failure(
         file, [f"which column holds the classes? Found {shown}; write --label and its name"]
     )

@@ -59,6 +59,11 @@ class Choices:
         return self.table.task if self.table else DEFAULT
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at in the table."""
+        return self.table.warnings if self.table else ()
+
+    @property
     def name(self) -> str:
         """What the images are called."""
         path = Path(self.folder).resolve()
@@ -93,7 +98,8 @@ def _about(choices: Choices) -> Iterator[str]:
     following = STRATEGIES[choices.strategy.next]
     advice = f"To try the next strategy, {following.name} ({following.what}):"
     told = choices.table.reasons if choices.table else ()
-    for sentence in (*_seen(choices.seen), *told, *_reasons(choices), advice):
+    warned = (f"Warning: {text}" for text in choices.warnings)
+    for sentence in (*_seen(choices.seen), *told, *warned, *_reasons(choices), advice):
         yield from wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)
     name = f"{choices.name}-{following.name}.toml"
     output = in_shell(choices.path.with_name(name))

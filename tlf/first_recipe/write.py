@@ -55,7 +55,7 @@ def init(
     Parameters:
         folder: it holds a folder of images for each class, or one for each split; or a CSV file
             that lists images, with a column of classes, of several classes in a cell, or a column
-            of 0 and 1 for each class.
+            of 0 and 1 for each class; and maybe a column of splits, such as split or is_valid.
         output: the file to write; by default the name of the folder and ``.toml``, in the working
             directory. An existing file is an error.
         strategy: ``head``, ``head-then-thaw`` or ``all``; by default by the number of images.

@@ -74,8 +74,10 @@ class Csv:
     1. It replaces ``label``; the classes have this order."""
     split: str = "split"
     """The column that holds train or val (or valid, validation, eval, test), in upper or lower
-    case, in every row. Where the file has no column ``split``, or the recipe says ``split = ""``, a
-    fraction of each class is held out as the eval split."""
+    case, in every row. A column that is called ``is_valid`` (or ``is_val``, ``is_test``,
+    ``is_train``, …) may hold true or false, or 1 or 0, instead. Where the file has no column
+    ``split``, or the recipe says ``split = ""``, a fraction of each class is held out as the eval
+    split."""
     fraction: float = 0.2
     """How much of each class is held out where no column names the split."""
     seed: int = 0
@@ -179,7 +181,7 @@ class Csv:
             table = with_one_label(table, self._label_columns, self.label_separator)
         root = self.root or os.path.dirname(self.file)
         by_column = self.split in table.columns and self.split != ""
-        rows = rows_of(table, root, known, by_column=by_column)
+        rows = rows_of(table, root, known, self.split if by_column else "")
         lacking = incomplete(rows, known)
         problems = capped([*table.problems, *lacking], "lines have problems")
         if not self._several and any(problem.endswith(UNLABELLED) for problem in lacking):

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from tlf.data.csv_table import Table
 from tlf.data.label_sets.as_text import is_name, text_of
-
-_THERE = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+from tlf.data.splitting.flags import MARKS
 
 
 def with_one_label(table: Table, columns: Sequence[str], separator: str) -> Table:
@@ -38,7 +37,7 @@ def with_one_label(table: Table, columns: Sequence[str], separator: str) -> Tabl
 def _marked(columns: Sequence[str], cells: Sequence[str]) -> tuple[list[str], list[str]]:
     """The columns that hold 1, and a sentence for each cell that holds neither 0 nor 1."""
     values = {
-        name: _THERE.get(cell.strip().casefold()) for name, cell in zip(columns, cells, strict=True)
+        name: MARKS.get(cell.strip().casefold()) for name, cell in zip(columns, cells, strict=True)
     }
     wrong = [
         f"the column {name!r} must hold 0 or 1, got {cell!r}"

@@ -8,6 +8,7 @@ from tlf.data.csv_table import Table
 from tlf.data.listing.compact import GrowingNames, growing
 from tlf.data.listing.progress import report_listed
 from tlf.data.listing.records import Records, repeated_hashes
+from tlf.data.splitting.flags import split_flags
 from tlf.runtime.text import printable
 
 UNLABELLED = "has no label"
@@ -38,14 +39,15 @@ def renamed(rows: Iterable[ListedImage]) -> dict[str, str]:
     return {row.path: row.file for row in rows if row.path != row.file}
 
 
-def rows_of(
-    table: Table, root: str, known: Sequence[str], *, by_column: bool
-) -> Sequence[ListedImage]:
-    """The images. Without a split column, all are ``train``."""
-    rows = Records(ListedImage)
+def rows_of(table: Table, root: str, known: Sequence[str], split: str) -> Sequence[ListedImage]:
+    """The images. ``split``: the column of splits, which stands behind the label; empty: there is
+    none, and all are ``train``.
+    """
+    rows, flags = Records(ListedImage), split_flags(split)
     for done, (where, (cell, label, *others)) in enumerate(table.rows, start=1):
         path, file = _found(root, cell)
-        part = others.pop(0).strip() if by_column else "train"
+        part = others.pop(0).strip() if split else "train"
+        part = flags.get(part.casefold(), part)
         part = part.casefold() if part.casefold() in known else part
         there = file is not None
         rows.append(ListedImage(where, path, file or path, there, label.strip(), part, (*others,)))

@@ -39,9 +39,9 @@ def command(
 
     FOLDER holds a folder of images for each class, alone or in train and val; a folder test beside
     these is kept for the end. A CSV file has a column of paths, and a column of classes, of several
-    classes in a cell, or a column of 0 and 1 for each class. The images are counted and
-    measured; what was seen, and the reasons for what stands in the recipe, are comments in it.
-    Nothing is overwritten.
+    classes in a cell, or a column of 0 and 1 for each class; and it may have a column of splits,
+    such as split or is_valid. The images are counted and measured; what was seen, and the reasons
+    for what stands in the recipe, are comments in it. Nothing is overwritten.
     """
     written = tlf.init(
         folder, output, strategy=strategy, backbone=backbone, label=label, say=complain
@@ -61,5 +61,7 @@ def command(
         f"          tlf lr {path}         tells which learning rate suits it\n"
         f"          tlf probe {path}      tells backbones apart: --backbones NAME..."
     )
+    for text in choices.warnings:
+        complain(f"warning: {text}")
     if choices.weights.warning:
         complain(f"warning: {choices.weights.warning}")
