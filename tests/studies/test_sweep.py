@@ -84,6 +84,14 @@ def test_the_recipe_of_the_best_trial_gives_its_figures(events, swept, tmp_path)
     assert (result.best.eval_top1, result.best.eval_loss) == (best.best.figure, best.best.loss)
 
 
+def test_a_recipe_of_a_program_is_written_for_the_command_that_compares(recipe, tmp_path):
+    given = tlf.load_recipe(recipe, ["batch_size=4"])
+    found = one_sweep(given, tmp_path, trials=1)
+    text = found.best_file.read_text(encoding="utf-8")
+    assert f"tlf compare {tmp_path}/base.toml {found.best_file} --seeds 10\n" in text
+    assert tlf.load_recipe(tmp_path / "base.toml") == given
+
+
 def test_trials_have_the_settings_the_seed_and_the_cache_of_one_study(swept):
     for one in swept.trials:
         made = tlf.load_recipe(swept.folder / "trials" / str(one.number) / "recipe.toml")

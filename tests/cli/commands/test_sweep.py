@@ -5,6 +5,7 @@ import json
 import pytest
 
 from small import TWO_PHASES, write_recipe
+from tlf import load_recipe
 from tlf.studies import study_runs
 
 LR = "phases.head.lr=1e-3..1e-1"
@@ -24,11 +25,39 @@ def test_trials_a_table_and_files(one_phase, main, tmp_path):
     assert "\ntrial 1: " in out
     assert "; 2 of 2 done\n" in out
     (confirm,) = [line for line in out.splitlines() if line.startswith("confirm ")]
-    assert f"how much? tlf compare {one_phase} sweep/best.toml --seeds 10 seed=3" in confirm
+    assert confirm.endswith("how much? tlf compare sweep/base.toml sweep/best.toml --seeds 10")
+    comment = "# The recipe that was swept: mine.toml with seed=3. best.toml is the best.\n"
+    assert (tmp_path / "sweep" / "base.toml").read_text().startswith(comment)
     assert out.endswith("page      sweep/sweep.html, with the figures in sweep.json beside it\n")
     assert len(json.loads((tmp_path / "sweep" / "sweep.json").read_text())["trials"]) == 2
     status, out, err = main(*command, "--trials", 2)
     assert (status, "\ntrial " in out) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("override", "varied", "chosen"),
+    [
+        ("optimizer=sgd", "optimizer.momentum=0.5,0.95", lambda made: made.optimizer.momentum),
+        (
+            "phases.0.lr={head=0.1, backbone=0.1}",
+            "phases.0.lr.head=0.2,0.3",
+            lambda made: made.phases[0].lr["head"],
+        ),
+    ],
+)
+def test_the_confirming_command_keeps_what_was_found(
+    one_phase, main, tmp_path, override, varied, chosen
+):
+    command = ("sweep", one_phase, override, varied, "--sampler", "grid", "--trials", 1)
+    status, out, err = main(*command)
+    assert (status, err) == (0, "")
+    command = out.partition("by how much? ")[2].partition("\n")[0]
+    base, best = (load_recipe(file) for file in ("sweep/base.toml", "sweep/best.toml"))
+    assert command == "tlf compare sweep/base.toml sweep/best.toml --seeds 10"
+    for file in ("sweep.html", "best.toml"):
+        assert command in (tmp_path / "sweep" / file).read_text()
+    assert chosen(best) == float(varied.partition("=")[2].partition(",")[0])
+    assert base == load_recipe(one_phase, [override])
 
 
 def test_ctrl_c_says_how_to_go_on(one_phase, main, monkeypatch):

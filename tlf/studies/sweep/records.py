@@ -1,16 +1,17 @@
 """What the journal holds, as tlf shows it: trials, the best recipe, how much each key matters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tlf.recipe.files import dump
 from tlf.recipe.plan import Plan, plan_of
+from tlf.runtime.files import write_whole
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import figure_text
 from tlf.studies.sweep.journal import FOUND, Journal
 from tlf.studies.sweep.ranges import settings
 from tlf.studies.sweep.summary import CONFIRM, confirm, settings_text
-from tlf.studies.sweep.swept import RUNNING, BestEpoch, Swept, Trial
+from tlf.studies.sweep.swept import BASE, BEST, RUNNING, BestEpoch, Swept, Trial
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -54,17 +55,36 @@ def importance(journal: Journal) -> Mapping[str, float]:
     return {name: float(share) for name, share in found.items()}
 
 
-def best_recipe(plan: Plan, swept: Swept) -> str:
-    """The recipe with the best settings, as TOML."""
+def write_recipes(plan: Plan, swept: Swept) -> None:
+    """Write the recipe with the best settings; and that which was swept, where no file has it.
+
+    Raises:
+        UnwritableError: one cannot be written.
+    """
+    if swept.base == swept.folder / BASE:
+        write_whole(swept.base, _commented(plan, _about_base(swept)))
+    made = plan_of(plan, settings(swept.ranked[0].values))
+    write_whole(swept.best_file, _commented(made, _about_best(swept)))
+
+
+def _commented(plan: Plan, comment: Sequence[str]) -> str:
+    """A recipe as TOML, below lines that say what it is."""
+    text = dump(plan.recipe, plan.plugins.catalogue)
+    return "".join(f"# {line}\n" for line in comment) + f"\n{text}"
+
+
+def _about_base(swept: Swept) -> Sequence[str]:
+    given = f" with {' '.join(swept.overrides)}" if swept.overrides else ""
+    return [f"The recipe that was swept: {printable(swept.source + given)}. {BEST} is the best."]
+
+
+def _about_best(swept: Swept) -> Sequence[str]:
     trial = swept.ranked[0]
-    made = plan_of(plan, settings(trial.values))
     shown = figure_text(trial.best.figure, swept.metric) if trial.best else "–"
-    comment = (
+    return [
         f"The best of {len(swept.trials)} trials of {printable(swept.source)}: trial "
         f"{trial.number}, {swept.metric.title} {shown} on the {swept.images:,} eval images that "
         "have chosen it.",
         f"The trial sets {settings_text(trial)}.",
         f"{CONFIRM.capitalize()} {printable(confirm(swept))}",
-    )
-    text = dump(made.recipe, made.plugins.catalogue)
-    return "".join(f"# {line}\n" for line in comment) + f"\n{text}"
+    ]

@@ -128,8 +128,8 @@ def importance_text(swept: Swept) -> str:
 
 
 def confirm(swept: Swept) -> str:
-    """The command that compares the best recipe with the one that was swept."""
-    files = [swept.source, str(from_here(swept.best_file))]
-    return " ".join(
-        ["tlf compare", *map(in_shell, files), "--seeds 10", *map(in_shell, swept.overrides)]
-    )
+    """The command that compares the best recipe with the one that was swept. It overrides nothing:
+    what replaces a component would replace that of the best recipe, too.
+    """
+    files = (in_shell(from_here(file)) for file in (swept.base, swept.best_file))
+    return " ".join(["tlf compare", *files, "--seeds 10"])

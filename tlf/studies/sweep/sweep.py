@@ -16,11 +16,11 @@ from tlf.recipe.metrics import described
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.runs.owner import owned, who_runs
 from tlf.runtime.cores import processes
-from tlf.runtime.files import absolute, write_whole, writing
+from tlf.runtime.files import absolute, writing
 from tlf.studies.study_runs import RunSeries, each_note_once
 from tlf.studies.sweep.journal import Journal, open_journal
 from tlf.studies.sweep.ranges import Varied, settings, with_ranges
-from tlf.studies.sweep.records import as_trials, best_recipe, importance
+from tlf.studies.sweep.records import as_trials, importance, write_recipes
 from tlf.studies.sweep.same_study import check_images, check_same
 from tlf.studies.sweep.suggest import (
     check_sampler,
@@ -29,7 +29,7 @@ from tlf.studies.sweep.suggest import (
     most_trials,
     suggest,
 )
-from tlf.studies.sweep.swept import COMPLETE, FAILED, RUNNING, Swept, TrialEnded
+from tlf.studies.sweep.swept import BASE, COMPLETE, FAILED, RUNNING, Swept, TrialEnded
 from tlf.studies.sweep.trial_runs import make_trial
 from tlf.tasks import metric_of
 from tlf.tasks.metric import Metric
@@ -61,6 +61,8 @@ class _Study:
     trials: int
     """How many are asked for."""
     journal: Journal
+    in_file: bool
+    """Whether the recipe is a file, and nothing is overridden."""
 
     @property
     def folder(self) -> Path:
@@ -106,7 +108,8 @@ def sweep(
     trials = min(trials, most_trials(sampler, varied) or trials)
     metric = _metric(plan)
     journal = open_journal(absolute(output), higher_is_better=metric.higher_is_better)
-    study = _Study(plan, varied, overrides, metric, sampler, pruning, trials, journal)
+    in_file = isinstance(recipe, str | PathLike) and not overrides
+    study = _Study(plan, varied, overrides, metric, sampler, pruning, trials, journal, in_file)
     yield from map(Notice, check_same(journal, plan, varied, sampler, pruning=pruning))
     yield from _trials(study, timeout)
     yield _swept(study)
@@ -234,7 +237,7 @@ def _end(study: _Study, number: int, found: dict[str, Any]) -> None:
     study.journal.end(number, found, found["best"]["figure"] if complete else None)
     swept = _as_swept(study)
     if swept.ranked and swept.ranked[0].number == number:
-        write_whole(swept.best_file, best_recipe(study.plan, swept))
+        write_recipes(study.plan, swept)
 
 
 def _ended(study: _Study, number: int, seconds: float) -> TrialEnded:
@@ -248,13 +251,13 @@ def _ended(study: _Study, number: int, seconds: float) -> TrialEnded:
 
 
 def _swept(study: _Study) -> Swept:
-    """All that the study has found, with the recipe of the best trial written."""
+    """All that the study has found, with its recipes written."""
     with study.journal.alone():
         with suppress(OSError):  # others still work on trials
             (study.folder / CLAIMS).rmdir()
         swept = _as_swept(study)
         if swept.ranked:
-            write_whole(swept.best_file, best_recipe(study.plan, swept))
+            write_recipes(study.plan, swept)
     return replace(swept, importance=importance(study.journal))
 
 
@@ -270,5 +273,6 @@ def _as_swept(study: _Study) -> Swept:
         study.plan.source,
         study.overrides,
         study.folder,
+        Path(study.plan.source) if study.in_file else study.folder / BASE,
         task=study.plan.recipe.task,
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tlf.studies.sweep.ranges import Value, Varied
     from tlf.tasks.metric import Metric
 
-BEST = "best.toml"
+BEST, BASE = "best.toml", "base.toml"
 COMPLETE, PRUNED, FAILED, RUNNING = "complete", "pruned", "failed", "running"
 
 
@@ -87,6 +87,9 @@ class Swept(Printed):
     """The recipe."""
     overrides: tuple[str, ...]
     folder: Path
+    base: Path
+    """The recipe as it was swept: its file; or one beside the best recipe, where something was
+    overridden, or a program has given it."""
     importance: Mapping[str, float] = field(default_factory=dict)
     """Key → its share in how the figure of the trials varies, by fANOVA; empty where there are too
     few trials to say."""
