@@ -5,10 +5,11 @@ import pytest
 from small import TWO_PHASES, write_recipe
 from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Updated
+from tlf.recipe.files import dump
 from tlf.recipe.plan import plan_of
 from tlf.runs.folder import RunStarted
 from tlf.studies import study_runs
-from tlf.studies.study_runs import RunSeries, each_note_once, make_room, shown
+from tlf.studies.study_runs import RunSeries, check_same_recipe, each_note_once, make_room, shown
 
 
 @pytest.fixture
@@ -72,3 +73,19 @@ def test_a_note_names_its_run_and_is_told_once():
         Notice("trial 0: class 'a' is small"), Notice("trial 0: loss 0.9"),
     ]  # fmt: skip
     assert [*told_by("trial 1", "class 'a' is small", "loss 0.8")] == [Notice("trial 1: loss 0.8")]
+
+
+def test_a_run_with_weights_of_another_name_is_one_of_another_recipe(plan, tmp_path):
+    output = tmp_path / "run"
+    output.mkdir()
+
+    def check(there, here):
+        recorded, own = (plan_of(plan, [f"backbone.weights={name}"]) for name in (there, here))
+        text = dump(recorded.recipe, plan.plugins.catalogue)
+        (output / "recipe.toml").write_text(text, encoding="utf-8")
+        check_same_recipe(output, own, paths=["backbone.weights"])
+
+    check("/there/model.safetensors", "/here/model.safetensors")
+    for there, here in [("none", "a1_in1k"), ("none", "/here/model.safetensors")]:
+        with pytest.raises(RunError, match=r"of another recipe \(backbone.weights differs\)"):
+            check(there, here)

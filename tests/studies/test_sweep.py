@@ -242,18 +242,78 @@ def test_other_images_are_refused_and_the_trial_is_left_to_others(
     assert [one.state for one in one_sweep(recipe, study, trials=4).trials] == [COMPLETE] * 4
 
 
-@pytest.mark.parametrize("key", ["backbone.drop_path", "transforms.size"])
-def test_trials_that_vary_the_backbone_may_have_other_weights(tmp_path, key):
+def job_with(backbone, head="drawn", start_from=None):
+    return SimpleNamespace(
+        manifests={"train": "a", "eval": "b"},
+        splits=SimpleNamespace(eval=[1, 2]),
+        recipe=SimpleNamespace(start_from=start_from),
+        backbone_sha256=backbone,
+        head_sha256=head,
+    )
+
+
+def test_trials_that_build_the_backbone_alike_must_have_the_same_weights(tmp_path):
     journal = open_journal(tmp_path, higher_is_better=True)
-    journal.note("study", {"ranges": {key: ""}})
-    manifests = {"train": "a", "eval": "b"}
-    splits = SimpleNamespace(eval=[1, 2])
-    for sha256 in ("first", "other"):
-        job = SimpleNamespace(manifests=manifests, backbone_sha256=sha256, splits=splits)
-        same_study.check_images(journal, job)
-    journal.note("study", {"ranges": {"phases.0.lr": ""}})
+    for values, sha256 in [
+        ({"transforms.size": 24, "phases.0.lr": 0.1}, "first"),
+        ({"transforms.size": 24, "phases.0.lr": 0.2}, "first"),
+        ({"transforms.size": 32, "phases.0.lr": 0.2}, "other"),
+        ({"transforms": "{ size = 24 }"}, "other"),
+        ({"backbone.drop_path": 0.1}, "another"),
+        ({"extensions": "[]"}, "changed"),
+    ]:
+        same_study.check_images(journal, job_with(sha256), values)
+    with pytest.raises(RunError, match=r"same weights of the backbone with transforms.size=24, "):
+        same_study.check_images(journal, job_with("other"), {"transforms.size": 24})
+    same_study.check_images(journal, job_with("first"), {"phases.0.lr": 0.1})
     with pytest.raises(RunError, match="same weights of the backbone, to the byte"):
-        same_study.check_images(journal, job)
+        same_study.check_images(journal, job_with("other"), {"phases.0.lr": 0.1})
+
+
+def test_heads_of_a_run_that_trials_start_from_must_be_the_same(tmp_path):
+    journal = open_journal(tmp_path, higher_is_better=True)
+    values = {"phases.0.lr": 0.1}
+    for head in ("one", "two"):
+        same_study.check_images(journal, job_with("same", head), values)
+    same_study.check_images(journal, job_with("same", "one", "/a"), values)
+    with pytest.raises(RunError, match="same weights of the head, to the byte"):
+        same_study.check_images(journal, job_with("same", "two", "/b"), values)
+
+
+def test_other_weights_are_refused_though_trials_vary_the_backbone(recipe, tmp_path):
+    def made(weights, trials):
+        given = ["transforms.size=24,32", f"backbone.weights={weights}"]
+        options = {"trials": trials, "sampler": "grid", "output": tmp_path}
+        *_, found = tlf.sweep(recipe, [*given, "phases.head.epochs=1"], **options)
+        return found
+
+    made("none", 1)
+    for weights in ("IMAGENET1K_V1", "a1_in1k", "/there/model.safetensors"):
+        with pytest.raises(
+            RunError, match=rf"backbone.weights is none there and {weights} here; write the same"
+        ):
+            made(weights, 2)
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["0"]
+    found = made("none", 2)
+    best = tlf.load_recipe(found.best_file)
+    own = tlf.load_recipe(found.folder / "trials" / str(found.ranked[0].number) / "recipe.toml")
+    assert (best.backbone, best.transforms) == (own.backbone, own.transforms)
+
+
+def test_the_paths_of_weights_may_differ_only_where_the_weights_are_compared(recipe, tmp_path):
+    journal = open_journal(tmp_path, higher_is_better=True)
+
+    def check(path, key):
+        plan = plan_of(recipe, [f"start_from={path}"])
+        varied = [Range(key, 0.1, 0.2, log=False)]
+        assert [*same_study.check_same(journal, plan, varied, "tpe", pruning=True)] == []
+
+    check("/here/run", "phases.head.lr")
+    check("/there/run", "phases.head.lr")
+    journal = open_journal(tmp_path / "other", higher_is_better=True)
+    check("/here/run", "backbone.drop_path")
+    with pytest.raises(RunError, match="start_from is /here/run there and /there/run here"):
+        check("/there/run", "backbone.drop_path")
 
 
 def test_another_version_is_told(recipe, swept, monkeypatch):

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
@@ -47,13 +47,16 @@ class RunSeries:
             yield event
 
 
-def check_same_recipe(output: Path, plan: Plan, free: tuple[str, ...] = ()) -> None:
+def check_same_recipe(
+    output: Path, plan: Plan, free: Sequence[str] = (), paths: Sequence[str] = ()
+) -> None:
     """Check that a run that is there was made by the same recipe.
 
     Parameters:
         output: its folder, which may have been moved.
         plan: the recipe.
-        free: prefixes of keys that may differ.
+        free: keys that may differ.
+        paths: keys under which paths may differ.
 
     Raises:
         RunError: it was not.
@@ -63,13 +66,45 @@ def check_same_recipe(output: Path, plan: Plan, free: tuple[str, ...] = ()) -> N
     wanted = tomllib.loads(dump(plan.recipe, plan.plugins.catalogue))
     if wanted["accumulate"] == "auto":  # the run records the number that it found
         wanted["accumulate"] = recorded.get("accumulate")
-    one, other = flat(recorded), flat(wanted)
-    for key in sorted({*one, *other}):  # one that is not set is in neither
-        if one.get(key) != other.get(key) and not key.startswith(("output", *free)):
-            raise RunError(
-                f"{output} holds a run of another recipe ({key} differs); write --output and "
-                "another folder"
-            )
+    differ = differing(flat(recorded), flat(wanted), ("output", *free), paths)
+    if (first := min(differ, default=None)) is not None:
+        raise RunError(
+            f"{output} holds a run of another recipe ({first} differs); write --output and "
+            "another folder"
+        )
+
+
+def differing(
+    one: Mapping[str, Any], other: Mapping[str, Any], free: Sequence[str], paths: Sequence[str]
+) -> Iterator[str]:
+    """The keys that two recipes have different values of.
+
+    >>> named, moved = {"weights": "/a.pth", "weights_key": "a"}, {"weights": "/b.pth"}
+    >>> [*differing(named, moved, [], ["weights"])]
+    ['weights_key']
+    >>> [*differing({"weights": "starter"}, moved, [], ["weights"])]
+    ['weights']
+
+    Parameters:
+        one: dotted key → value, with absolute paths.
+        other: the same of the other recipe.
+        free: keys that may differ, with all that is in them.
+        paths: keys that may differ where both values are paths. A name, such as that of weights,
+            counts.
+    """
+    for key in dict.fromkeys([*one, *other]):  # one that is not set is in neither
+        values = one.get(key), other.get(key)
+        may_differ = _is_in(key, free) or (_is_in(key, paths) and all(map(_is_path, values)))
+        if values[0] != values[1] and not may_differ:
+            yield key
+
+
+def _is_in(key: str, keys: Sequence[str]) -> bool:
+    return any(f"{key}.".startswith(f"{one}.") for one in keys)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and os.path.isabs(value)
 
 
 def _with_defaults(path: Path, catalogue: Catalogue) -> dict[str, Any]:

@@ -218,7 +218,7 @@ def _made(
         [*settings(trial.params), *tomli_w.dumps(quiet).strip().split("\n")],
         output,
         f"trial {trial.number} ({trial.number + 1} of {study.trials})",
-        lambda job: check_images(study.journal, job),
+        lambda job: check_images(study.journal, job, trial.params),
         lambda figures: _behind(study, figures),
         series,
     )

@@ -83,7 +83,7 @@ def make_trial(
 def _events(plan: Plan, output: Path, series: RunSeries) -> Iterator[RunEvent | Notice]:
     """The events of the run, from where it stands."""
     if is_run(output):
-        check_same_recipe(output, plan, (*FREE, *path_keys(plan.recipe)))
+        check_same_recipe(output, plan, FREE, [*path_keys(plan.recipe)])
         if has_ended(output):
             return
         try:
