@@ -437,6 +437,22 @@ def test_importance_is_told_from_ten_trials_on(swept, tmp_path):
     )
 
 
+def test_of_equal_trials_the_lower_loss_decides_only_where_all_have_one_loss(swept):
+    best = swept.ranked[0].best
+    equal = tuple(replace(one, best=replace(best, loss=3.0 - one.number)) for one in swept.trials)
+    alike = replace(swept, trials=equal)
+    assert [one.number for one in alike.ranked] == [2, 1, 0]
+    assert "; of 3 with this figure, it has the lowest eval loss\n" in str(alike)
+    for key in ("loss", "loss.gamma"):
+        varied = (Choices(key, ("a", "b")),)
+        trials = tuple(replace(one, values={key: "a"}) for one in equal)
+        other = replace(swept, trials=trials, varied=varied)
+        assert [one.number for one in other.ranked] == [0, 1, 2]
+        told = "; it is the first of 3 with this figure, as trials have different losses"
+        assert f"{told}\n" in str(other)
+        assert as_json(other)["best"] == 0
+
+
 def test_optuna_is_named_where_it_is_missing(recipe, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(RunError, match=r"optuna is not installed; write: pip install 'tlf\[stud"):

@@ -56,7 +56,7 @@ def value_at(table: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - of an
     0.1
     """
     found: Any = table
-    for step in _path(key):
+    for step in key_parts(key):
         found = found[_index(found, step, "the list") if isinstance(found, list) else step]
     return found
 
@@ -100,7 +100,7 @@ def _parse(argument: str) -> tuple[list[str], object]:
     key, equals, value = argument.partition("=")
     if not equals:
         raise ValueError("must be an override, key=value; write phases.0.lr=0.01, for example")
-    return _path(key), _value(value, key)
+    return key_parts(key), _value(value, key)
 
 
 def _is_text(argument: str) -> bool:
@@ -112,10 +112,10 @@ def _is_text(argument: str) -> bool:
     return True
 
 
-def _path(key: str) -> list[str]:
+def key_parts(key: str) -> list[str]:
     """The parts of a dotted key.
 
-    >>> _path('phases.0.lr."stages.2"')
+    >>> key_parts('phases.0.lr."stages.2"')
     ['phases', '0', 'lr', 'stages.2']
     """
     try:

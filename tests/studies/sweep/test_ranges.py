@@ -40,6 +40,33 @@ def test_choices_are_separated_by_commas_outside_of_quotes_and_brackets(plan):
 
 
 @pytest.mark.parametrize(
+    ("task", "monitor", "key", "values", "instead"),
+    [
+        ("single-label", "eval_loss", "loss", "focal,cross-entropy", "eval_top1"),
+        ("single-label", "train_loss", "loss.label_smoothing", "0..0.2", "eval_top1"),
+        ("single-label", "train_loss", "phases.head.sampler", "shuffled,balanced", "eval_top1"),
+        ("single-label", "train_loss", "transforms.augment", "none,mixup", "eval_top1"),
+        ("multi-label", "eval_loss", "loss.pos_weight", "none,balanced", "eval_map"),
+    ],
+)
+def test_a_loss_compares_no_trials_whose_losses_differ(plan, task, monitor, key, values, instead):
+    given = [f"task={task}", f"{key}={values}"]
+    given += ["loss=binary-cross-entropy"] if task == "multi-label" else []
+    with pytest.raises(RecipeError) as error:
+        varied(plan, *given, f"monitor={monitor}")
+    (problem,) = error.value.problems
+    assert problem == (
+        f"{key}: must be the same in all trials where monitor is {monitor}, whose figures it "
+        f"changes for the same model; write monitor={instead}"
+    )
+    assert varied(plan, *given, f"monitor={instead}")
+
+
+def test_an_eval_loss_compares_trials_of_one_loss(plan):
+    assert varied(plan, "sampler=shuffled,balanced", "monitor=eval_loss")
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["seed=3"], "a sweep must vary something; write phases.0.lr=1e-4..1e-1"),
@@ -57,6 +84,8 @@ def test_choices_are_separated_by_commas_outside_of_quotes_and_brackets(plan):
         (["optimizer=sgd,sgd"], "choices must differ, got sgd twice"),
         (["optimizer=sgd,adamv"], "no optimizer is called 'adamv'"),
         (["seed=1..5"], "seed: must be the same in all trials: tlf compare tells how much"),
+        (['"seed"=1..5'], "must be the same in all trials: tlf compare tells how much"),
+        (["head lr=1..5"], "the key must be names with dots between them, got 'head lr'"),
         (["data.root=a,b"], "data.root: must be the same in all trials"),
         (["phases.0.lr=0.1..0.2", "phases.head.lr=0.3"], "phases.0.lr: must be given once"),
         (["phases.0.lr=0.1..0.2", "phases.0.lr=0.3..0.4"], "phases.0.lr: must be given once"),

@@ -59,7 +59,7 @@ def _figure(one: Trial, metric: Metric) -> str:
 
 
 def _best_so_far(swept: Swept, until: Trial) -> float | None:
-    found = ranked(swept.trials[: until.number + 1], swept.metric)
+    found = ranked(swept.trials[: until.number + 1], swept.metric, by_loss=swept.one_loss)
     return found[0].best.figure if found and found[0].best else None
 
 

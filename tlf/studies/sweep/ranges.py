@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from tlf.errors import RecipeError
-from tlf.recipe.overrides import given_keys, value_at
+from tlf.recipe.overrides import given_keys, key_parts, value_at
 from tlf.recipe.plan import Plan, plan_of
 from tlf.recipe.tables import table
 from tlf.recipe.values import shortened
+from tlf.tasks import monitors
 
 LOG_FROM = 100
 """Ends that differ by this factor or more make a range logarithmic."""
@@ -25,6 +26,9 @@ FIXED = {
     "data": "all trials are evaluated on the same images",
 }
 """Keys that a sweep cannot vary → why."""
+
+_DECIDED_BY = {"eval_loss": ("loss",), "train_loss": ("loss", "augment", "sampler")}
+"""Monitor → the parts of a recipe that decide what its figures mean."""
 
 _NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::(log|linear))?")
@@ -131,11 +135,10 @@ def _read(argument: str) -> Varied | None:
         ValueError: it looks like a range and is none.
     """
     key, _, text = argument.partition("=")
-    parts = _parts(text)
-    if len(parts) > 1:
-        return _choices(key, parts)
-    if match := _RANGE.fullmatch(text.strip()):
-        return _range(key, *match.groups())
+    parts, match = _parts(text), _RANGE.fullmatch(text.strip())
+    if match or len(parts) > 1:
+        key_parts(key)  # raises where it is no key
+        return _range(key, *match.groups()) if match else _choices(key, parts)
     if ".." in text and not re.search(r"[/\\\"'\[{]", text) and text.strip() != "..":
         raise ValueError(
             f"a range must be two numbers, LOW..HIGH, and :log or :linear may follow; write "
@@ -196,7 +199,7 @@ def _checked(base: Plan, varied: Sequence[Varied], overrides: Sequence[str]) -> 
         RecipeError: it does not.
     """
     first = {one.key: one.ends[0] for one in varied}
-    problems = dict.fromkeys(_fixed(varied))
+    problems = dict.fromkeys([*_fixed(varied), *_incomparable(base, varied)])
     found: list[Varied] = []
     for one in varied:
         whole = False
@@ -219,8 +222,32 @@ def _checked(base: Plan, varied: Sequence[Varied], overrides: Sequence[str]) -> 
 
 def _fixed(varied: Sequence[Varied]) -> Iterator[str]:
     for one in varied:
-        if (why := FIXED.get(one.key.partition(".")[0])) is not None:
+        if (why := FIXED.get(key_parts(one.key)[0])) is not None:
             yield f"{one.key}: must be the same in all trials: {why}; write {one.key}=VALUE"
+
+
+def _incomparable(base: Plan, varied: Sequence[Varied]) -> Iterator[str]:
+    """A sentence for each key by which the monitored figures of trials would mean different
+    things.
+    """
+    monitor, task = base.recipe.monitor, base.recipe.task
+    for one in varied:
+        if part_of(one.key) in _DECIDED_BY.get(monitor, ()):
+            yield (
+                f"{one.key}: must be the same in all trials where monitor is {monitor}, whose "
+                f"figures it changes for the same model; write monitor={monitors(task)[0]}"
+            )
+
+
+def part_of(key: str) -> str:
+    """The part of a recipe, of its transforms or of a phase that a key is in.
+
+    >>> part_of("loss.gamma"), part_of("phases.head.sampler"), part_of("transforms.augment.0.p")
+    ('loss', 'sampler', 'augment')
+    """
+    first, *others = key_parts(key)
+    inside = others[{"phases": 1, "transforms": 0}.get(first, len(others)) :]
+    return inside[0] if inside else first
 
 
 def _twice(base: Plan, keys: Sequence[str]) -> Iterator[str]:

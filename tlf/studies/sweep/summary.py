@@ -74,7 +74,11 @@ def ties(swept: Swept) -> str:
     """How many trials are as good as the best one; nothing where none is."""
     figures = [one.best.figure for one in swept.ranked if one.best]
     equal = figures.count(figures[0])
-    return "" if equal == 1 else f"; of {equal} with this figure, it has the lowest eval loss"
+    if equal == 1:
+        return ""
+    if swept.one_loss:
+        return f"; of {equal} with this figure, it has the lowest eval loss"
+    return f"; it is the first of {equal} with this figure, as trials have different losses"
 
 
 def counted(swept: Swept) -> str:

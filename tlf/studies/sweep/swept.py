@@ -103,7 +103,14 @@ class Swept(Printed):
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:
         """The complete trials, the best first."""
-        return ranked(self.trials, self.metric)
+        return ranked(self.trials, self.metric, by_loss=self.one_loss)
+
+    @property
+    def one_loss(self) -> bool:
+        """Whether all trials have the same loss, so that their eval losses can be compared."""
+        from tlf.studies.sweep.ranges import part_of
+
+        return all(part_of(one.key) != "loss" for one in self.varied)
 
     def lines(self) -> Iterator[str]:
         """The table, as ``tlf sweep`` prints it."""
@@ -112,11 +119,15 @@ class Swept(Printed):
         return lines(self)
 
 
-def ranked(trials: "tuple[Trial, ...]", metric: "Metric") -> tuple[Trial, ...]:
-    """The complete trials, the best first; of equal ones that with the lower eval loss, and then
-    the earlier one.
+def ranked(trials: "tuple[Trial, ...]", metric: "Metric", *, by_loss: bool) -> tuple[Trial, ...]:
+    """The complete trials, the best first; of equal ones the earlier one.
+
+    Parameters:
+        trials: by number.
+        metric: what they are compared by.
+        by_loss: whether, of equal ones, that with the lower eval loss comes first.
     """
     sign = -1 if metric.higher_is_better else 1
     found = [(one.best, one) for one in trials if one.state == COMPLETE and one.best is not None]
-    found.sort(key=lambda pair: (sign * pair[0].figure, pair[0].loss, pair[1].number))
+    found.sort(key=lambda pair: (sign * pair[0].figure, pair[0].loss if by_loss else 0.0))
     return tuple(one for _, one in found)
