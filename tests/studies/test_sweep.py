@@ -344,6 +344,22 @@ def test_a_trial_that_falls_behind_ends_early(recipe, study, monkeypatch):
     assert "1 ended early" in page
 
 
+@pytest.mark.parametrize(
+    "key", ["phases.0.epochs=1,2", "phases=[{name='a', freeze='backbone', epochs=1, lr=0.1}],"
+            "[{name='b', freeze='backbone', epochs=2, lr=0.1}]"],
+)  # fmt: skip
+def test_trials_of_different_epochs_are_trained_to_their_end(recipe, tmp_path, monkeypatch, key):
+    monkeypatch.setattr(sweep, "falls_behind", lambda trials, figures, maximize: True)
+    options = {"trials": 2, "sampler": "grid", "output": tmp_path}
+    events = [*tlf.sweep(recipe, [key], **options)]
+    assert [(one.state, one.epochs) for one in events[-1].trials] == [(COMPLETE, 1), (COMPLETE, 2)]
+    assert as_json(events[-1])["pruning"] is False
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert sweep.ALL_TO_THE_END in told
+    again = [*tlf.sweep(recipe, [key], pruning=True, **options)]  # the same study
+    assert again[-1].trials == events[-1].trials
+
+
 def test_a_trial_ends_early_after_its_own_first_phase_and_before_its_last_epoch(recipe):
     two = plan_of(recipe, ["phases=[{name='a', freeze='backbone', epochs=3, lr=0.1}, "
                            "{name='b', freeze='backbone', epochs=2, lr=0.1}]"])  # fmt: skip

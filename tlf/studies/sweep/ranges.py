@@ -239,6 +239,11 @@ def _incomparable(base: Plan, varied: Sequence[Varied]) -> Iterator[str]:
             )
 
 
+def same_epochs(varied: Sequence[Varied]) -> bool:
+    """Whether all trials have phases of the same epochs, so that they can be compared at each."""
+    return not {part_of(one.key) for one in varied} & {"epochs", "phases"}
+
+
 def part_of(key: str) -> str:
     """The part of a recipe, of its transforms or of a phase that a key is in.
 

@@ -19,7 +19,7 @@ from tlf.runtime.cores import processes
 from tlf.runtime.files import absolute, writing
 from tlf.studies.study_runs import RunSeries, each_note_once
 from tlf.studies.sweep.journal import Journal, open_journal
-from tlf.studies.sweep.ranges import Varied, settings, with_ranges
+from tlf.studies.sweep.ranges import Varied, same_epochs, settings, with_ranges
 from tlf.studies.sweep.records import as_trials, importance, write_recipes
 from tlf.studies.sweep.same_study import check_images, check_same
 from tlf.studies.sweep.suggest import (
@@ -43,6 +43,10 @@ CLAIMS = "claims"
 """The folder of what processes lock while they work on a trial."""
 MOST_FAILURES = 3
 """So many failed trials in a row stop the command."""
+ALL_TO_THE_END = (
+    "trials differ in their epochs, so none ends early: after as many epochs, a long schedule has "
+    "come less far than a short one"
+)
 
 SweepEvent = Prepared | Notice | TrialEnded | Swept
 
@@ -109,8 +113,11 @@ def sweep(
     metric = _metric(plan)
     journal = open_journal(absolute(output), higher_is_better=metric.higher_is_better)
     in_file = isinstance(recipe, str | PathLike) and not overrides
-    study = _Study(plan, varied, overrides, metric, sampler, pruning, trials, journal, in_file)
+    early = pruning and same_epochs(varied)
+    study = _Study(plan, varied, overrides, metric, sampler, early, trials, journal, in_file)
     yield from map(Notice, check_same(journal, plan, varied, sampler, pruning=pruning))
+    if pruning and not early:
+        yield Notice(ALL_TO_THE_END)
     yield from _trials(study, timeout)
     yield _swept(study)
 
