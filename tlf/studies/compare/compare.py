@@ -97,8 +97,7 @@ def compare(
         runs = yield from _runs(chosen, seeds, folder, folds)
         question = "" if preset is None else PRESETS[preset].question
         compared = _compared(chosen, runs, folder, question, doubts)
-        every = [run for own in runs.values() for of_fold in own.values() for run in of_fold]
-        if compared.groups is None and any(group_of(run) is not None for run in every):
+        if compared.groups is None and _have_groups(runs):
             yield Notice(UNKNOWN)
         yield compared
 
@@ -164,6 +163,12 @@ def _runs(
             accuracy = figure_in(run, f"{EVAL}{metric.name}")
             yield ComparedRun(title, metric, accuracy, run, left)
     return runs
+
+
+def _have_groups(runs: Runs) -> bool:
+    """Whether the recipe of a run says which images belong together."""
+    every = (run for own in runs.values() for of_fold in own.values() for run in of_fold)
+    return any(group_of(run) is not None for run in every)
 
 
 def _left(names: Sequence[str], spent: Mapping[str, float]) -> float:
