@@ -1,6 +1,8 @@
 """A recipe's images and model, found and built."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 
 from generators import exhausted
 from small import TWO_PHASES, write_recipe
+from tlf.builtin.losses import CrossEntropy
 from tlf.data.loader import Loaders
 from tlf.errors import PluginError, RecipeError
 from tlf.heads import Mlp
@@ -15,7 +18,8 @@ from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import OTHER_HEAD
 from tlf.recipe.plan import read_plan
 from tlf.runtime.devices import start_accelerator
-from tlf.training.job import largest_piece, norm_notes, open_job, read_images
+from tlf.tasks.class_counts import ClassCounts
+from tlf.training.job import largest_piece, open_job, read_images
 
 
 def test_images_are_found_and_the_model_is_built(job, images):
@@ -37,6 +41,48 @@ def test_reading_gives_a_digest_of_every_split(job):
     assert read.manifests["train"] != read.manifests["eval"]
     assert all(len(bytes.fromhex(digest)) == 32 for digest in read.manifests.values())
     assert exhausted(read_images(job))[0].manifests == read.manifests
+
+
+def read(tmp_path, root, *overrides):
+    """The job of a recipe whose loss depends on the classes, with its images read."""
+    path = write_recipe(tmp_path / "recipe.toml", root, TWO_PHASES)
+    plan = read_plan(path, [*overrides, "data.bad_images=skip", "cache.mode=off"])
+    return exhausted(read_images(open_job(plan, start_accelerator("no"))))[0]
+
+
+BALANCED = 'loss={kind="cross-entropy", class_weights="balanced", logit_adjustment=1.0}'
+
+
+def some_losses(job, labels):
+    return job.losses(torch.tensor([[0.5, -1.0], [2.0, 0.3]]), labels)
+
+
+def test_a_loss_and_notes_count_the_images_that_can_be_read(tmp_path, images):
+    gone, broken = (Path(shutil.copytree(images, tmp_path / n)) for n in ("gone", "broken"))
+    for number in range(9):
+        (gone / f"train/circles/{number:03}.jpg").unlink()
+        (broken / f"train/circles/{number:03}.jpg").write_bytes(b"broken")
+    expected, found = (read(tmp_path, root, BALANCED) for root in (gone, broken))
+    assert found.labels["train"].tolist() == expected.labels["train"].tolist() == [0] + [1] * 10
+    labels = torch.tensor([0, 1])
+    assert torch.equal(some_losses(found, labels), some_losses(expected, labels))
+    (unread, told), plain = read(tmp_path, broken).splits.notes, read(tmp_path, gone)
+    assert unread.startswith("train: left out 9 of 20 images")
+    assert (told,) == plain.splits.notes
+    assert told.startswith("the classes are imbalanced: 'circles' has 1 train image, 'squares' has")
+
+
+def test_a_loss_counts_no_images_that_are_held_out(tmp_path, images):
+    root = Path(shutil.copytree(images, tmp_path / "uneven"))
+    for number in range(6):
+        (root / f"train/circles/{number:03}.jpg").unlink()
+    job = read(tmp_path, root, BALANCED, "calibration=0.4")
+    counts = [4 - sum(i < 4 for i in job.held_out), 10 - sum(i >= 4 for i in job.held_out)]
+    assert counts == [2, 6]  # so that squares are 0.75 of the images, not 10 / 14
+    labels = torch.tensor([0, 1])
+    expected = CrossEntropy(0.0, "balanced", 1.0).build(ClassCounts(counts))
+    logits = torch.tensor([[0.5, -1.0], [2.0, 0.3]])
+    assert torch.equal(some_losses(job, labels), expected(logits, labels))
 
 
 def test_more_workers_than_the_machine_serves_are_noted(job, changed):
@@ -68,30 +114,6 @@ def test_a_phase_that_does_not_fit_the_backbone_is_refused_before_an_image_is_re
     message = r"phases\.1\.lr: the backbone has no stage 'layer9'; .+; lr_matching gives rates to"
     with pytest.raises(RecipeError, match=message):
         open_job(plan, start_accelerator("no"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, []),
-        ({"accumulate": 3}, ["accumulate = 3: … from pieces of 4 images, not from batches of 8"]),
-        (
-            {"batchnorm": "local"},
-            [
-                'batchnorm = "local": … from the images of each process, 4 at once; on another '
-                "number of processes, the same recipe is another experiment"
-            ],
-        ),
-        ({"batchnorm": "local", "phases": 1, "accumulate": 2}, []),
-    ],
-)
-def test_a_run_says_where_batchnorm_does_not_see_the_whole_batch(job, changed, changes, expected):
-    if "phases" in changes:  # the first phase alone: only the head trains
-        changes = {**changes, "phases": job.recipe.phases[:1]}
-    several = replace(job, accelerator=SimpleNamespace(num_processes=2))
-    notes = norm_notes(changed(several, **changes))
-    shown = "BatchNorm takes its statistics"
-    assert [*notes] == [line.replace("…", shown) for line in expected]
 
 
 def test_a_loss_of_the_whole_batch_is_refused_wherever_it_is_used(job):

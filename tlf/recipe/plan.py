@@ -201,6 +201,19 @@ def find_splits(plan: Plan) -> Splits:
     return with_printable_names(splits)
 
 
+def noted_anew(plan: Plan, listed: Splits, kept: Splits) -> Splits:
+    """What is kept of splits where train images are left out: with notes about the classes as they
+    are now, instead of those about all images.
+    """
+    if len(kept.train) == len(listed.train):
+        return kept
+    task = TASKS[plan.recipe.task]
+    remedy = remedy_of(plan.recipe, task)
+    before = class_notes(listed, task, remedy)
+    others = (note for note in kept.notes if note not in before)
+    return replace(kept, notes=(*others, *class_notes(kept, task, remedy)))
+
+
 def _built(data: Data, offer: Offer, task: Task) -> Splits:
     """What the dataset builds, with the test split and the column that the recipe names."""
     dataset: Any = data.dataset  # which may have the method build_with

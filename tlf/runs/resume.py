@@ -25,7 +25,7 @@ from tlf.runtime.files import absolute
 from tlf.runtime.processes import from_main
 from tlf.runtime.stored.state import has_state, state_file
 from tlf.training.checkpoint.state_file import restore
-from tlf.training.job import norm_notes
+from tlf.training.segments.norms import norm_notes
 from tlf.training.segments.pieces import fit_pieces
 from tlf.training.state import State
 

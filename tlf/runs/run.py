@@ -18,7 +18,8 @@ from tlf.runs.record import RunEvent, opened, train_recorded
 from tlf.runs.tracking.tracking import Tracking, check_installed
 from tlf.runtime.devices import join_processes
 from tlf.runtime.processes import from_main
-from tlf.training.job import Job, norm_notes
+from tlf.training.job import Job
+from tlf.training.segments.norms import norm_notes
 from tlf.training.segments.pieces import fit_pieces
 from tlf.training.state import State
 

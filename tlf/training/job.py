@@ -1,6 +1,6 @@
 """A job: the recipe with its images found and its model built. Nothing is trained or written."""
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,15 +28,15 @@ from tlf.recipe.build import (
     resolve_preprocessing,
 )
 from tlf.recipe.metrics import check_metrics
-from tlf.recipe.plan import Plan, cache_of, find_splits
+from tlf.recipe.plan import Plan, cache_of, find_splits, noted_anew
 from tlf.recipe.prepare import check_transforms, records_of
 from tlf.recipe.schema import Recipe
 from tlf.runtime.agreement import host_group, summed
 from tlf.runtime.kernels import Kernels
 from tlf.runtime.memory import untrained_batch
 from tlf.tasks import TASKS, Task
-from tlf.training.calibration.held_out import check_calibration, hold_out_of_training
-from tlf.training.phases import check_augmentations, check_phases, trains_norms
+from tlf.training.calibration.held_out import check_calibration, hold_out_of_training, labels_left
+from tlf.training.phases import check_augmentations, check_phases
 from tlf.training.reuse.backbone import known_of, model_of, remembered
 from tlf.training.reuse.images import ReadImages, read_or_take_over
 from tlf.training.segments.compiled import Compiled
@@ -67,6 +67,7 @@ class Job:
     preprocessing: Preprocessing
     task: Task
     loss: Callable[[Tensor, Tensor], Tensor]
+    """Built for the train images: once ``read_images`` has read them, for those that train."""
     loaders: Loaders
     """Load batches of images."""
     group: "ProcessGroup | None" = None
@@ -169,25 +170,6 @@ def largest_piece(job: Job) -> int:
     return largest_share(job, job.pieces, job.accelerator.num_processes)
 
 
-def norm_notes(job: Job) -> Iterator[str]:
-    """A sentence for each reason why BatchNorm does not take its statistics from whole batches."""
-    recipe = job.recipe
-    local, pieces = recipe.batchnorm == "local", job.pieces > 1
-    if not (local or pieces) or trains_norms(job.plan, job.classifier) is None:
-        return
-    if local:
-        yield (
-            'batchnorm = "local": BatchNorm takes its statistics from the images of each process, '
-            f"{largest_piece(job)} at once; on another number of processes, the same recipe is "
-            "another experiment"
-        )
-    if pieces:
-        yield (
-            f"accumulate = {job.pieces}: BatchNorm takes its statistics from pieces of "
-            f"{largest_share(job, job.pieces, 1)} images, not from batches of {recipe.batch_size}"
-        )
-
-
 def largest_share(job: Job, pieces: int, processes: int) -> int:
     """The most images of a batch in so many pieces that a process computes at once."""
     batch = range(min(job.recipe.batch_size, len(job.splits.train)))
@@ -281,16 +263,23 @@ def read_images(
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
+        PluginError: the loss cannot be built for the images that are left.
     """
     read = yield from read_or_take_over(job, earlier, may_lose_classes=may_lose_classes, used=used)
-    usable = read.inspected
-    held_out, told = hold_out_of_training(usable.splits, job.recipe)
+    usable, splits = read.inspected, noted_anew(job.plan, job.splits, read.inspected.splits)
+    held_out, told = hold_out_of_training(splits, job.recipe)
+    loss, left = job.loss, len(splits.train) - len(held_out)
+    if left < len(job.splits.train) and not may_lose_classes:
+        # A loss may weigh classes by their images: only now is it known which of them train.
+        labels = labels_left(splits.train, held_out)
+        loss = build_loss(job.plan, labels, len(splits.classes))
     return replace(
         job,
-        splits=replace(usable.splits, notes=(*usable.splits.notes, *read.notes, *told)),
+        splits=replace(splits, notes=(*splits.notes, *read.notes, *told)),
         preprocessing=read.prepared,
         manifests=usable.manifests,
         pixels=usable.pixels,
+        loss=loss,
         unreadable=usable.unreadable,
         held_out=held_out,
         read=read,

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from timm.layers import BatchNormAct2d
 from torch import nn
 
 from places import ROOT
-from tlf.training.segments.norms import trained_norms
+from tlf.training.segments.norms import norm_notes, trained_norms
 
 EXCHANGE = '''
 """Three processes with 3, 4 and no images of a batch of seven, against one with all of them."""
@@ -171,3 +173,27 @@ def test_an_error_leaves_the_layers_as_they_were():
     with pytest.raises(ValueError, match="4D"), norms.computing(0):
         model(torch.rand(2, 4))
     assert all("forward" not in vars(norm) and norm.training for norm in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"accumulate": 3}, ["accumulate = 3: … from pieces of 4 images, not from batches of 8"]),
+        (
+            {"batchnorm": "local"},
+            [
+                'batchnorm = "local": … from the images of each process, 4 at once; on another '
+                "number of processes, the same recipe is another experiment"
+            ],
+        ),
+        ({"batchnorm": "local", "phases": 1, "accumulate": 2}, []),
+    ],
+)
+def test_a_run_says_where_batchnorm_does_not_see_the_whole_batch(job, changed, changes, expected):
+    if "phases" in changes:  # the first phase alone: only the head trains
+        changes = {**changes, "phases": job.recipe.phases[:1]}
+    several = replace(job, accelerator=SimpleNamespace(num_processes=2))
+    notes = norm_notes(changed(several, **changes))
+    shown = "BatchNorm takes its statistics"
+    assert [*notes] == [line.replace("…", shown) for line in expected]

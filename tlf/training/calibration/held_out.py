@@ -1,11 +1,11 @@
 """Train images that calibrate the model: the head that classifies them has not seen them."""
 
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tlf.components import Split, Splits
-from tlf.data.listing.compact import Names
+from tlf.data.listing.compact import Names, chosen
 from tlf.data.splits import hold_out, listed
 from tlf.data.splitting.divide import dealt, groups_held_out, groups_in_folds
 from tlf.errors import DataError, RecipeError
@@ -59,6 +59,12 @@ def hold_out_of_training(splits: Splits, recipe: Recipe) -> tuple[frozenset[int]
         f"model (calibration = {fraction})"
     )
     return indices, (note,)
+
+
+def labels_left(train: Split, held_out: Collection[int]) -> Sequence[Any]:
+    """The labels of the train images that are not held out."""
+    labels = train.labels
+    return chosen(labels, (i for i in range(len(labels)) if i not in held_out))
 
 
 def _lost(splits: Splits, held_out: Collection[int], task: Task) -> list[str]:

@@ -20,6 +20,8 @@ from torch.overrides import TorchFunctionMode
 
 from tlf.freezing.partition import replaced
 from tlf.model import batchnorms, normalisation_modules
+from tlf.training.job import Job, largest_piece, largest_share
+from tlf.training.phases import trains_norms
 
 
 @dataclass(frozen=True)
@@ -223,3 +225,22 @@ def _dims(images: Tensor) -> tuple[list[int], list[int]]:
     """The dimensions that statistics are taken over; the shape in which they are broadcast."""
     rest = [1] * (images.ndim - 2)
     return [0, *range(2, images.ndim)], [1, -1, *rest]
+
+
+def norm_notes(job: Job) -> Iterator[str]:
+    """A sentence for each reason why BatchNorm does not take its statistics from whole batches."""
+    recipe = job.recipe
+    local, pieces = recipe.batchnorm == "local", job.pieces > 1
+    if not (local or pieces) or trains_norms(job.plan, job.classifier) is None:
+        return
+    if local:
+        yield (
+            'batchnorm = "local": BatchNorm takes its statistics from the images of each process, '
+            f"{largest_piece(job)} at once; on another number of processes, the same recipe is "
+            "another experiment"
+        )
+    if pieces:
+        yield (
+            f"accumulate = {job.pieces}: BatchNorm takes its statistics from pieces of "
+            f"{largest_share(job, job.pieces, 1)} images, not from batches of {recipe.batch_size}"
+        )
