@@ -20,7 +20,6 @@ from tlf.runs.finished import open_finished
 from tlf.runs.folder import read_provenance
 from tlf.runs.run import run
 from tlf.runs.stored_embeddings import (
-    _computed_alike,
     _StoredSplit,
     note_embeddings,
     stored_embeddings,
@@ -114,21 +113,6 @@ def test_where_a_plugin_is_loaded_nothing_is_noted(tmp_path, monkeypatch, changi
     named = [SimpleNamespace(name=name) for name in loaded]
     plan = SimpleNamespace(plugins=SimpleNamespace(changing=changing, loaded=named))
     note_embeddings(tmp_path, SimpleNamespace(plan=plan, cache=object(), unreadable=()), None)
-
-
-def test_train_images_that_were_augmented_are_embedded_in_another_way():
-    def segment(**train):
-        key = {"images": "1", "components": ["backbone"], "seed": None, "view": 0}
-        both = {"train": key | train, "eval": key | {"images": "2"}}
-        stored = {
-            (name, 0): SimpleNamespace(entry=SimpleNamespace(depends=each))
-            for name, each in both.items()
-        }
-        return SimpleNamespace(stored=stored)
-
-    assert _computed_alike(segment())
-    assert not _computed_alike(segment(components=["backbone", "flip"]))
-    assert not _computed_alike(segment(seed=0))
 
 
 @pytest.mark.parametrize("numbers", ["float32", "float16", "bfloat16"])

@@ -57,7 +57,7 @@ def note_embeddings(folder: Path, job: "Job", state: "State") -> None:
     if segment is None or job.cache is None or job.unreadable or others:
         return
     parts = {name: _noted(job, segment, name) for name in ("train", "eval")}
-    if not all(parts.values()) or not _computed_alike(segment):
+    if not all(parts.values()):
         return
     key = _key(folder, job.plan, job.splits, job.manifests)
     note = {"preprocessing": asdict(job.preprocessing), **parts}
@@ -125,7 +125,7 @@ def _key(folder: Path, plan: Plan, splits: Splits, manifests: Mapping[str, str])
 
 def _noted(job: "Job", segment: "Segment", split: str) -> dict[str, Any] | None:
     """What a note says about a split; None if it is not stored, or in another form."""
-    rows, pixels = segment.stored.get((split, 0)), job.pixels[split]
+    rows, pixels = segment.stored.get((split, None)), job.pixels[split]
     if segment.partition is None or rows is None or not isinstance(pixels, StoredPixels):
         return None
     layout = segment.partition.layout
@@ -142,13 +142,6 @@ def _noted(job: "Job", segment: "Segment", split: str) -> dict[str, Any] | None:
 
 def _noted_entry(entry: Entry) -> dict[str, Any]:
     return {"kind": entry.kind, "title": entry.title, "key": entry.depends}
-
-
-def _computed_alike(segment: "Segment") -> bool:
-    """Whether the train images were embedded as the eval images were: without augmentations."""
-    both = (segment.stored.get((name, 0)) for name in ("train", "eval"))
-    train, evaluated = ({**rows.entry.depends, "images": ""} for rows in both if rows is not None)
-    return train == evaluated
 
 
 @dataclass(frozen=True)

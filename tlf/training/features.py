@@ -203,7 +203,8 @@ def activations(
     partition, store = segment.partition, job.cache
     if partition is None or store is None or split not in job.manifests:
         return None
-    if (split, view_number) not in segment.stored:
+    place = split, view_number if images.augmentations else None
+    if place not in segment.stored:
         key = _key(job, segment, partition, split, images, view_number)
         wanted = EntryKey("activations", f"{partition.name} of {title}", key)
         size = len(images.labels) * partition.layout.row
@@ -212,12 +213,12 @@ def activations(
             return _fill(job, segment, partition, images, view_number, wanted.title, partial)
 
         entry = yield from find_or_compute(job.accelerator, store, wanted, size, fill)
-        segment.stored[split, view_number] = (
+        segment.stored[place] = (
             Rows(entry, partition.layout.row, len(images.labels), job.accelerator.device)
             if entry
             else None
         )
-    rows = segment.stored[split, view_number]
+    rows = segment.stored[place]
     labels = images.labels.to(job.accelerator.device)
     return None if rows is None else Activations(partition.layout, labels, images, rows)
 

@@ -33,13 +33,13 @@ scheduler = "cosine"
 name = "two"
 freeze = "backbone"
 epochs = {epochs}
-lr = 0.05
+lr = {lr}
 {phase}
 """
 
 
-def job_of(tmp_path, images, more="", phase="", epochs=3):
-    text = TWO.format(more=more, phase=phase, epochs=epochs)
+def job_of(tmp_path, images, more="", phase="", epochs=3, lr=0.05):
+    text = TWO.format(more=more, phase=phase, epochs=epochs, lr=lr)
     path = write_recipe(tmp_path / "recipe.toml", images, text)
     job, _ = exhausted(opened(read_plan(path, [f"cache.dir={tmp_path}/cache"])))
     return job
@@ -78,8 +78,28 @@ def test_its_logits_are_those_of_a_run_without_the_fold(tmp_path, images, more, 
     torch.testing.assert_close(logits[sorted(fold)], expected, atol=1e-5, rtol=1e-5)
 
 
+def test_images_are_classified_as_they_are_where_the_best_phase_augments_them(tmp_path, images):
+    """The phase stores views of them, and the last one none; each has trained on its own images."""
+    views = 'cache = { views = 2 }\ntransforms = { size = 32, resize = 36, augment = "crop-flip" }'
+    arguments = tmp_path, images, views, 'augment = "none"\noptimizer = "sgd"', 1
+    job = job_of(*arguments, lr=1e6)
+    with job.loaders:
+        state, _ = trained(job)
+        assert state.best.result.phase == "one"
+        logits, _ = exhausted(out_of_fold_logits(job, state))
+        fold = folds(job.splits.train, job.task, job.recipe.seed)[1]
+        other = replace(job_of(*arguments, lr=1e6), held_out=fold)
+        with other.loaders:
+            found, _ = trained(other)
+            assert found.best.result.phase == "one"
+            expected, _ = exhausted(train_logits(other, sorted(fold)))
+    torch.testing.assert_close(logits[sorted(fold)], expected, atol=1e-5, rtol=1e-5)
+
+
 def test_a_run_names_every_train_image(tmp_path, images):
-    path = write_recipe(tmp_path / "recipe.toml", images, TWO.format(more="", phase="", epochs=1))
+    path = write_recipe(
+        tmp_path / "recipe.toml", images, TWO.format(more="", phase="", epochs=1, lr=0.05)
+    )
     list(run(path))
     found = read_metadata(tmp_path / "run/head.safetensors").calibration
     assert (found.source, found.images) == ("out-of-fold", 20)
@@ -87,7 +107,7 @@ def test_a_run_names_every_train_image(tmp_path, images):
 
 
 def test_a_backbone_that_trains_is_refused(tmp_path, images):
-    text = TWO.format(more="", phase="", epochs=3).replace(
+    text = TWO.format(more="", phase="", epochs=3, lr=0.05).replace(
         'name = "two"\nfreeze = "backbone"', 'name = "two"\nfreeze = { kind = "gradual", thaw = 2 }'
     )
     path = write_recipe(tmp_path / "recipe.toml", images, text)

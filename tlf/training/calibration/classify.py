@@ -8,7 +8,7 @@ from torch import Tensor
 from tlf.data.loading import EVAL_BATCH, Batch, make_batches
 from tlf.data.transforms import normalize
 from tlf.training.embeddings import plain_train_images
-from tlf.training.features import Events, activations, model_inputs, plain_batches, stores_train
+from tlf.training.features import Events, activations, model_inputs, plain_batches
 from tlf.training.job import Job
 from tlf.training.segments.segment import Segment
 
@@ -23,11 +23,11 @@ def train_logits(
     Parameters:
         job: the job, with its loaders open.
         indices: of the images.
-        segment: the last one, if it trains the head alone; what it stores is used.
+        segment: one that has trained the head alone; what it stores of these images is used.
     """
     images, classifier = plain_train_images(job), job.classifier.eval()
     stored = None
-    if segment is not None and stores_train(job, job.recipe.phases[-1], segment):
+    if segment is not None and ("train", None) in segment.stored:
         title = f"{len(images.labels):,} train images"
         stored = yield from activations(job, segment, "train", images, 0, title)
     partition = None if segment is None else segment.partition

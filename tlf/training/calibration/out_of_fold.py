@@ -31,7 +31,7 @@ from tlf.training.segments.segment import Segment, begin_segment, segment_setup
 from tlf.training.state import State
 from tlf.training.step import Updates, pieces_of
 
-Stores = dict[str, dict[tuple[str, int], Rows | None]]
+Stores = dict[str, dict[tuple[str, int | None], Rows | None]]
 """Phase → its stored features."""
 
 
@@ -48,7 +48,7 @@ def out_of_fold_logits(job: Job, state: State) -> Generator[Events, None, Tensor
     last = state.segment or state.last
     # What a phase has stored is the same for all folds.
     stores: Stores = {phase.name: {} for phase in job.recipe.phases}
-    stores |= {} if last is None else {job.recipe.phases[-1].name: last.stored}
+    stores |= {} if last is None else {state.segments[-1].phase: last.stored}
     for number, fold in enumerate(every):
         restore_tensors(job.classifier.head, head)
         segment = yield from _train(job, state, fold, stores)

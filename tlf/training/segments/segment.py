@@ -118,8 +118,9 @@ class Segment:
     """What its updates change, by name: weights, and statistics such as BatchNorm's."""
     frozen_norms: dict[str, Tensor] = field(default_factory=dict)
     """Frozen stage → the norm of its weights. Filled when it is first needed."""
-    stored: dict[tuple[str, int], Rows | None] = field(default_factory=dict)
-    """Split and view → the stored output of the frozen stages. Filled when it is first needed."""
+    stored: dict[tuple[str, int | None], Rows | None] = field(default_factory=dict)
+    """Split and view, None for images as they are → the stored output of the frozen stages. Filled
+    when it is first needed."""
     weights: CastWeights | None = None
     """The weights of the frozen stages in half precision, where it is computed in."""
 
