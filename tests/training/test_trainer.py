@@ -19,7 +19,9 @@ from tlf.recipe.plan import read_plan
 from tlf.results import EpochResult
 from tlf.runtime.devices import start_accelerator
 from tlf.runtime.seeds import derive
+from tlf.training.evaluation import classify
 from tlf.training.job import open_job
+from tlf.training.segments.segment import begin_segment, segment_setup
 from tlf.training.state import State
 from tlf.training.trainer import train
 
@@ -254,6 +256,25 @@ def test_the_average_is_evaluated_and_kept(tmp_path, images):
     assert torch.allclose(whole(fast)[name], whole(plain)[name], atol=1e-6)
     assert torch.allclose(whole(slow)[name], start[name], atol=1e-6)
     assert not torch.allclose(whole(plain)[name], start[name], atol=1e-6)
+
+
+def test_averages_of_stages_that_are_frozen_again_are_evaluated_in_half_precision(tmp_path, images):
+    """What is kept of the frozen weights in half precision is not of their averages."""
+    phases = (
+        '[[phases]]\nname = "p"\nfreeze = "alternate"\nepochs = 3\nlr = 0.1\n'
+        "ema = 0.99\nema_warmup = false"
+    )
+    path = write_recipe(tmp_path / "recipe.toml", images, phases)
+    job = keeping_the_last(open_job(read_plan(path), start_accelerator("bf16")))
+    *_, state = train_all(job)
+    assert state.best.result.epoch == 2
+    every = {name for name, _ in job.classifier.named_parameters()}
+    setup = segment_setup(job, job.recipe.phases[0], frozenset(every - {*state.segments[-1].rates}))
+    segment = begin_segment(job.accelerator, job.classifier, setup)
+    assert segment.weights is not None
+    *_, predictions = classify(job, segment, None)
+    job.accelerator.free_memory()
+    assert torch.equal(state.best.predictions.logits, predictions.logits)
 
 
 class Liar:

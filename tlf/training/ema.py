@@ -39,7 +39,7 @@ class Ema:
     def all_train(self, trainable: Collection[str]) -> bool:
         """Whether every averaged parameter trains now. The average of a parameter that was frozen
         again keeps moving towards it, so the averaged frozen stages change after every epoch, and
-        their output cannot be stored.
+        neither their output nor their casts to half precision can be kept.
         """
         return all(name in trainable for name in self.tensors)
 

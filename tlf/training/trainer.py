@@ -207,6 +207,8 @@ def _evaluate(
     stored = None
     if state.ema is None or state.ema.all_train(segment.rates):
         stored = yield from eval_activations(job, segment)
+    else:  # frozen stages are averaged, too: neither their output nor their casts are those kept
+        segment = replace(segment, weights=None)
     started = time.perf_counter()
     predictions: Predictions | None = None
     count, pace = len(job.splits.eval), Pace(job)
