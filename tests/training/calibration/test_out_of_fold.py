@@ -7,7 +7,9 @@ import torch
 
 from generators import exhausted
 from small import write_recipe
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import RecipeError
+from tlf.hookspecs import hookimpl
 from tlf.inference.metadata import read_metadata
 from tlf.recipe.plan import read_plan
 from tlf.runs.record import opened
@@ -61,39 +63,81 @@ def trained(job):
     ],
 )
 def test_its_logits_are_those_of_a_run_without_the_fold(tmp_path, images, more, phase):
-    job = job_of(tmp_path, images, more, phase)
+    logits, expected = of_fold(lambda: job_of(tmp_path, images, more, phase), ("two", 2))
+    assert len(logits) == 4
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+
+
+def of_fold(opened_job, best):
+    """Logits of the images of a fold: out of fold, and of a run that is trained without them. Both
+    runs have this best epoch.
+    """
+    job = opened_job()
     with job.loaders:
         state, head = trained(job)
-        assert (state.best.result.phase, state.best.result.epoch) == ("two", 2)
+        assert (state.best.result.phase, state.best.result.epoch) == best
         logits, _ = exhausted(out_of_fold_logits(job, state))
         again = job.classifier.head.state_dict()
         assert all(torch.equal(tensor, again[name]) for name, tensor in head.items())
         fold = folds(job.splits.train, job.task, job.recipe.seed)[1]
-        other = replace(job_of(tmp_path, images, more, phase), held_out=fold)
+        other = replace(opened_job(), held_out=fold)
         with other.loaders:
             found, _ = trained(other)
-            assert (found.best.result.phase, found.best.result.epoch) == ("two", 2)
+            assert (found.best.result.phase, found.best.result.epoch) == best
             expected, _ = exhausted(train_logits(other, sorted(fold)))
-    assert len(fold) == 4
-    torch.testing.assert_close(logits[sorted(fold)], expected, atol=1e-5, rtol=1e-5)
+    return logits[sorted(fold)], expected
 
 
 def test_images_are_classified_as_they_are_where_the_best_phase_augments_them(tmp_path, images):
-    """The phase stores views of them, and the last one none; each has trained on its own images."""
+    """That phase stores views of them, and the last one the images themselves."""
     views = 'cache = { views = 2 }\ntransforms = { size = 32, resize = 36, augment = "crop-flip" }'
-    arguments = tmp_path, images, views, 'augment = "none"\noptimizer = "sgd"', 1
-    job = job_of(*arguments, lr=1e6)
-    with job.loaders:
-        state, _ = trained(job)
-        assert state.best.result.phase == "one"
-        logits, _ = exhausted(out_of_fold_logits(job, state))
-        fold = folds(job.splits.train, job.task, job.recipe.seed)[1]
-        other = replace(job_of(*arguments, lr=1e6), held_out=fold)
-        with other.loaders:
-            found, _ = trained(other)
-            assert found.best.result.phase == "one"
-            expected, _ = exhausted(train_logits(other, sorted(fold)))
-    torch.testing.assert_close(logits[sorted(fold)], expected, atol=1e-5, rtol=1e-5)
+    plain = 'augment = "none"\noptimizer = "sgd"'
+    logits, expected = of_fold(
+        lambda: job_of(tmp_path, images, views, plain, epochs=1, lr=1e6), ("one", 0)
+    )
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+
+
+class FirstEpoch:
+    """Selects the first epoch of each phase but the last."""
+
+    @hookimpl
+    def tlf_select_best(self, history):
+        return 0 if history[0].phase == "one" else None
+
+
+def test_a_phase_starts_from_the_epoch_that_a_plugin_has_selected(tmp_path, images):
+    def opened_job():
+        job = job_of(tmp_path, images)
+        first, last = job.recipe.phases
+        recipe = replace(job.recipe, phases=(replace(first, epochs=3, lr=0.02), last))
+        job.plan.plugins.manager.register(FirstEpoch())
+        return replace(job, plan=replace(job.plan, recipe=recipe))
+
+    logits, expected = of_fold(opened_job, ("two", 2))
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+
+
+class BiasLater:
+    """Freezes the backbone, and in the first epoch of a phase the head's bias, too."""
+
+    def frozen(self, model, progress):
+        return {*model.backbone_names, *(() if progress.epoch else ("head.bias",))}
+
+
+def test_policies_are_asked_in_every_epoch(tmp_path, images):
+    def opened_job():
+        job = job_of(tmp_path, images)
+        first, last = job.recipe.phases
+        recipe = replace(job.recipe, phases=(first, replace(last, freeze=(BiasLater(),))))
+        plugins, odd = job.plan.plugins, Plugin("odd", "tlf-odd", "1.0")
+        offer = Offer("tlf_freeze_policies", "odd:policy", BiasLater, odd)
+        catalogue = Catalogue((*plugins.catalogue.offers, offer))
+        plugins = replace(plugins, catalogue=catalogue)
+        return replace(job, plan=replace(job.plan, recipe=recipe, plugins=plugins))
+
+    logits, expected = of_fold(opened_job, ("two", 2))
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_run_names_every_train_image(tmp_path, images):

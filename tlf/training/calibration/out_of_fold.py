@@ -18,8 +18,8 @@ from tlf.freezing.freeze import freeze
 from tlf.model import restore_tensors
 from tlf.recipe.build import build_model
 from tlf.recipe.schema import Phase
-from tlf.results import EpochResult, Progress
-from tlf.training.best_epoch import better, copies
+from tlf.results import EpochResult, Progress, for_plugins
+from tlf.training.best_epoch import copies, newest_is_best
 from tlf.training.calibration.classify import train_logits
 from tlf.training.calibration.held_out import folds
 from tlf.training.ema import Ema
@@ -31,7 +31,8 @@ from tlf.training.segments.segment import Segment, begin_segment, segment_setup
 from tlf.training.state import State
 from tlf.training.step import Updates, pieces_of
 
-Stores = dict[str, dict[tuple[str, int | None], Rows | None]]
+Stored = dict[tuple[str, int | None], Rows | None]
+Stores = dict[str, Stored]
 """Phase → its stored features."""
 
 
@@ -66,16 +67,14 @@ def _train(
     """Train the head on all images but those of a fold, up to the best epoch of the run."""
     segment, before = None, 0
     for phase, results, epochs in _phases(job, state):
-        start = Progress(0, phase.epochs, monitor=job.recipe.monitor)
-        frozen = frozen_in(job.plan, job.classifier, phase, start)
-        setup = segment_setup(job, phase, frozen)
-        segment = begin_segment(job.accelerator, job.classifier, setup)
-        segment = replace(segment, stored=stores[phase.name])
         ema = None if phase.ema is None else Ema(phase.ema, warmup=phase.ema_warmup)
-        if ema is not None:
-            ema.follow(job.classifier, segment.rates)
+        segment = None
         for epoch in range(epochs):
-            progress = replace(start, epoch=epoch, history=tuple(results[:epoch]))
+            history, monitor = tuple(results[:epoch]), job.recipe.monitor
+            progress = Progress(epoch, phase.epochs, history=history, monitor=monitor)
+            segment = _segment(job, phase, progress, segment, stores[phase.name])
+            if ema is not None:
+                ema.follow(job.classifier, segment.rates)
             yield from train_epoch_without(job, phase, segment, progress, before + epoch, fold, ema)
         with nullcontext() if ema is None else ema.inside(job.classifier):
             trained = copies(
@@ -86,6 +85,20 @@ def _train(
     if segment is None:
         raise RuntimeError("a run without a phase")
     return segment
+
+
+def _segment(
+    job: Job, phase: Phase, progress: Progress, current: Segment | None, stored: Stored
+) -> Segment:
+    """The segment of an epoch: a new one where the policies freeze something else than before."""
+    frozen = frozen_in(job.plan, job.classifier, phase, progress)
+    if current is not None and current.named == frozen:
+        return current
+    if current is not None:
+        job.accelerator.free_memory()
+    setup = segment_setup(job, phase, frozen)
+    segment = begin_segment(job.accelerator, job.classifier, setup, current)
+    return replace(segment, stored=stored)
 
 
 def train_epoch_without(
@@ -128,8 +141,12 @@ def _phases(job: Job, state: State) -> Iterator[tuple[Phase, list[EpochResult], 
 
 
 def _best(job: Job, results: list[EpochResult]) -> EpochResult:
-    """The best epoch of a phase, which the next phase starts from."""
+    """The best epoch of a phase, which the next phase starts from: chosen after every epoch, as the
+    phase has done.
+    """
     best = results[0]
-    for result in results[1:]:
-        best = result if better(job.recipe.monitor, result, best) else best
+    for count in range(2, len(results) + 1):
+        history = tuple(results[:count])
+        chosen = job.hook.tlf_select_best(history=for_plugins(history))
+        best = history[-1] if newest_is_best(job.recipe.monitor, history, chosen) else best
     return best
