@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tlf.builtin.augmentations import Mixup
+from tlf.builtin import augmentations
+from tlf.builtin.augmentations import Cutmix, Mixup
 from tlf.builtin.optimizers import Sgd
 from tlf.data.transforms import normalize
 from tlf.hookspecs import hookimpl
@@ -144,12 +145,29 @@ def test_clipping_limits_the_norm_of_all_gradients_together(job, changed):
     assert float(torch.cat(moves).norm()) == pytest.approx(0.5 * 1e-3, rel=1e-3)
 
 
-def test_what_is_correct_is_unknown_where_labels_are_mixed(job):
-    phase = replace(job.recipe.phases[0], augment=(Mixup(),))
-    several = pieces_of(job, phase, draws([[0, 12, 5]]), 0, None, together=False)
+def mixed(job, *augment):
+    """Make a step on a batch that is mixed."""
+    phase = replace(job.recipe.phases[0], augment=augment)
+    several = pieces_of(job, phase, draws([[0, 12, 5, 7]]), 0, None, together=False)
     segment = head_segment(job)
-    made = Updates(job, phase, segment, 0, several).make(0, 3, None)
+    made = Updates(job, phase, segment, 0, several).make(0, 4, None)
     job.accelerator.free_memory()
+    return made
+
+
+def test_each_of_two_that_mix_draws_on_its_own_and_all_pieces_alike(job, changed, monkeypatch):
+    drawn, draw = [], augmentations._draw_lam
+    monkeypatch.setattr(augmentations, "_draw_lam", lambda a: drawn.append(draw(a)) or drawn[-1])
+    for given in ((Mixup(1.0),), (Mixup(1.0), Cutmix(1.0))):
+        mixed(changed(job, accumulate=2), *given)
+    alone, mixup, cutmix = drawn[0], drawn[2], drawn[3]
+    assert drawn == [alone, alone, mixup, cutmix, mixup, cutmix]
+    assert mixup == alone
+    assert abs(mixup - cutmix) > 0.01
+
+
+def test_what_is_correct_is_unknown_where_labels_are_mixed(job):
+    made = mixed(job, Mixup())
     assert (len(made.logits), made.correct) == (2, ())
 
 

@@ -19,7 +19,7 @@ from tlf.data.loading import Batch, Key, Share, deal
 from tlf.recipe.schema import Phase
 from tlf.runtime.ahead import sent
 from tlf.runtime.devices import on_threads
-from tlf.runtime.seeds import derive
+from tlf.runtime.seeds import derive, seeded
 from tlf.training.features import Activations, model_inputs, train_images
 from tlf.training.job import Job
 from tlf.training.loss_meter import Made
@@ -187,11 +187,11 @@ class Updates:
         return tuple(a for a in every if isinstance(a, BatchAugmentation))
 
     def _mixed(self, images: Tensor, labels: Tensor, number: int) -> tuple[Tensor, Tensor]:
-        """Mix images and labels. All pieces and processes use the same seed, so they mix alike."""
-        seed = derive(self.job.recipe.seed, "mix", self.run_epoch, number)
+        """Mix images and labels. All pieces and processes use the same seeds, so they mix alike."""
+        purpose: list[int | str] = ["mix", self.run_epoch, number]
         labels = self.job.task.targets(labels, len(self.job.splits.classes)).to(images.dtype)
         for mixing in self._mixing:
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(seed)
+            with seeded(self.job.recipe.seed, *purpose):
                 images, labels = mixing.mix(images, labels)
+            purpose.append("next")  # drawn from the same seed, two would mix with equal weights
         return images, labels
