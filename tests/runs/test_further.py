@@ -1,11 +1,14 @@
 """A run that has ended is trained further, as if it had been so long from the start."""
 
+from pathlib import Path
+
 import pytest
 
 from run_files import different_tensors, figures
 from tlf.errors import RecipeError, RunError
 from tlf.events import Notice, Updated
 from tlf.results import RunResult
+from tlf.runs.folder import has_ended
 from tlf.runs.resume import resume
 from tlf.runs.run import run
 
@@ -82,7 +85,13 @@ def test_a_phase_that_early_stopping_ended_needs_more_patience(recipe):
     told = r"early_stopping has ended phase all after 2 epochs; write phases\.1\.early_stopping"
     with pytest.raises(RunError, match=told):
         list(resume(short.folder, ["phases.all.epochs=12"]))
-    begun(short.folder, "phases.all.early_stopping.patience=2")
+    folder = Path(short.folder)
+    assert has_ended(folder)
+    begun(folder, "phases.all.early_stopping.patience=2")  # and killed before it has stored a state
+    assert not has_ended(folder)
+    *_, further = resume(folder)
+    assert len(further.history) == 4
+    assert has_ended(folder)
 
 
 def test_without_a_state_a_new_run_starts_from_the_best_model(recipe, tmp_path):

@@ -68,9 +68,11 @@ def has_ended(folder: Path) -> bool:
     stored, phases = state_summary(folder), _phases(folder)
     if stored is None or not phases:
         return True
-    # A run that is given more epochs may be killed before it stores its first state with them.
-    begun, epochs = stored["depends"]["phases"], stored["epochs"]
-    as_recorded = len(begun) == len(phases) and phases[-1].get("epochs") == epochs
+    # A run that is given more to train may be killed before it stores its first state with it.
+    as_recorded = len(stored["depends"]["phases"]) == len(phases) and all(
+        key not in stored or phases[-1].get(key) == stored[key]
+        for key in ("epochs", "early_stopping")
+    )
     return bool(stored["ended"]) and as_recorded
 
 

@@ -21,6 +21,7 @@ from tlf.epoch_lines import epoch_line, epoch_result
 from tlf.errors import RunError, TrainingError
 from tlf.events import segment_started
 from tlf.model import restore_tensors
+from tlf.recipe.schema import Phase
 from tlf.runtime.files import written_whole
 from tlf.runtime.processes import from_main
 from tlf.runtime.seal import BLANK, DIGEST, seal
@@ -154,6 +155,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "phase": state.phase,
         "ended": state.ended,
         "epochs": job.recipe.phases[state.phase].epochs,
+        "early_stopping": _early_stopping(job.recipe.phases[state.phase]),
         "epoch": state.epoch,
         "update": state.update,
         "skipped": state.skipped,
@@ -175,6 +177,10 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "segment": None if state.segment is None else _segment_contents(state.segment),
         "scaler": None if job.accelerator.scaler is None else job.accelerator.scaler.state_dict(),
     }
+
+
+def _early_stopping(phase: Phase) -> dict[str, Any] | None:
+    return None if phase.early_stopping is None else asdict(phase.early_stopping)
 
 
 def _name_of_best(job: Job, state: State) -> str | None:
