@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from run_files import different_tensors, figures
+from stopped_runs import stop_after, write
 from tlf.errors import RecipeError, RunError
 from tlf.events import Notice, Updated
 from tlf.results import RunResult
@@ -92,6 +93,15 @@ def test_a_phase_that_early_stopping_ended_needs_more_patience(recipe):
     *_, further = resume(folder)
     assert len(further.history) == 4
     assert has_ended(folder)
+
+
+@pytest.mark.parametrize("change", ["phases.1.augment=none", "cache.views=2", "phases.1.lr=0.1"])
+def test_an_epoch_that_is_augmented_in_two_ways_is_noted(tmp_path, images, change):
+    path, folder = write(tmp_path, images)
+    stop_after(path, 7)
+    told = [note for note in begun(folder, change) if "augmented" in note]
+    expected = "thaw: images are augmented in another way from update 3 of epoch 1 on"
+    assert told == ([] if "lr" in change else [expected])
 
 
 def test_without_a_state_a_new_run_starts_from_the_best_model(recipe, tmp_path):

@@ -77,7 +77,13 @@ def recipe_from_best(folder: Path, overrides: Sequence[str]) -> tuple[dict[str, 
     return {**content, **changes}, note
 
 
-def rate_notes(job: Job, state: State, changes: Changes) -> Iterator[str]:
+def change_notes(job: Job, state: State, changes: Changes) -> Iterator[str]:
+    """What changes mean for a phase that has begun: a sentence each."""
+    yield from _rate_notes(job, state, changes)
+    yield from _augment_notes(job, state, changes)
+
+
+def _rate_notes(job: Job, state: State, changes: Changes) -> Iterator[str]:
     """Where another number of epochs changes the rate curve of a phase that has begun: a sentence
     with the rate before and after.
     """
@@ -100,6 +106,17 @@ def rate_notes(job: Job, state: State, changes: Changes) -> Iterator[str]:
         yield (
             f"{phase.name}: the rate curve is drawn anew over {_epochs(phase.epochs)}: the last "
             f"update had {old:.3g} × lr, the next one has {new:.3g} × lr"
+        )
+
+
+def _augment_notes(job: Job, state: State, changes: Changes) -> Iterator[str]:
+    """A sentence where the rest of an interrupted epoch augments images in another way."""
+    own, name = f"phases.{state.phase}.augment", job.recipe.phases[state.phase].name
+    keys = ("transforms.augment", "transforms.crop_from", "cache.views", own)
+    if state.update and any(change.what.startswith(keys) for change in changes.given):
+        yield (
+            f"{name}: images are augmented in another way from update {state.update + 1} of epoch "
+            f"{state.epoch + 1} on"
         )
 
 

@@ -14,7 +14,7 @@ from tlf.recipe.plan import Plan, planned
 from tlf.runs.changes import check_allowed, find_changes
 from tlf.runs.files import rewrite_epochs, write_chapter, write_recipe
 from tlf.runs.folder import RunStarted, has_ended
-from tlf.runs.further import check_further, rate_notes, recipe_from_best
+from tlf.runs.further import change_notes, check_further, recipe_from_best
 from tlf.runs.hooks import with_run_hooks
 from tlf.runs.owner import owned_run
 from tlf.runs.record import RunEvent, opened, resume_with, train_recorded
@@ -100,7 +100,7 @@ def resumed(
         yield RunStarted(folder, job, len(state.history))
         own = [*job.notes, *norm_notes(job), *filter(None, [note]), *tracked]
         again = [] if stored else [_AGAIN]
-        notes = [*changes.notes, *own, *state.notes, *rate_notes(job, state, changes), *again]
+        notes = [*changes.notes, *own, *state.notes, *change_notes(job, state, changes), *again]
         yield from map(Notice, notes)
         if state.segment is not None:
             phase = job.recipe.phases[state.phase].name
