@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 FEWEST = 5
-"""Fewer groups allow no interval and no claim: they say too little about how groups vary."""
+"""Fewer groups allow no interval and no claim: they say too little about how groups vary. Nor do
+fewer images in a comparison by mAP."""
 
 
 @overload

@@ -137,7 +137,7 @@ def verdict(comparison: "Comparison", first: str, second: str) -> str:
     test = f"McNemar's p = {comparison.p_value:.2g}"
     if comparison.groups is not None:
         if comparison.groups < FEWEST:
-            return no_verdict(comparison.groups)
+            return no_verdict(comparison.groups, "group", "of images")
         test += f" over {comparison.groups:,} groups"
     if comparison.distinguishable:
         better = first if len(comparison.only_first) > len(comparison.only_second) else second
@@ -150,10 +150,14 @@ def verdict(comparison: "Comparison", first: str, second: str) -> str:
     return f"not distinguishable ({test}); about {float(f'{needed:.2g}'):,.0f} {what} would tell"
 
 
-def no_verdict(groups: int) -> str:
-    """What is said instead of a verdict from so few groups."""
-    many = "" if groups == 1 else "s"
-    return f"no verdict from {groups} group{many} of images; it takes at least {FEWEST}"
+def no_verdict(count: int, what: str, which: str) -> str:
+    """What is said instead of a verdict from so few images or groups of them.
+
+    >>> no_verdict(3, "image", "with a label")
+    'no verdict from 3 images with a label; it takes at least 5'
+    """
+    many = "" if count == 1 else "s"
+    return f"no verdict from {count} {what}{many} {which}; it takes at least {FEWEST}"
 
 
 def _confused(evaluation: Evaluation) -> Iterator[str]:

@@ -74,8 +74,9 @@ def comparison_lines(
 
 def verdict(comparison: "MultiLabelComparison", first: str, second: str) -> str:
     """Whether the models can be told apart: the interval of the difference of mAP leaves out 0."""
-    if comparison.groups is not None and comparison.groups < FEWEST:
-        return no_verdict(comparison.groups)
+    if comparison.draws < FEWEST:
+        what = ("image", "with a label") if comparison.groups is None else ("group", "of images")
+        return no_verdict(comparison.draws, *what)
     if not comparison.distinguishable or comparison.map.value is None:
         return "not distinguishable (the interval of mAP holds 0)"
     better = second if comparison.map.value > 0 else first
