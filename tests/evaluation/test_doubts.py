@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+import tlf
 from small import HEAD_ALONE, write_recipe
 from tlf.errors import DataError
 from tlf.evaluation.doubts import doubts
@@ -116,6 +117,75 @@ def test_images_of_the_runs_that_a_run_has_started_from_are_named(run):
     assert text.endswith(
         f"train split of {one}, whose weights {other} has started from: the figures are too high"
     )
+
+
+def test_the_train_split_of_a_run_is_named_as_one(run):
+    folder = run("one", "test = 0.2")
+    (text,) = doubts(folder, source_of(folder, None, (), "train"))
+    assert text.endswith(f"are in the train split of {folder}: the figures are too high")
+
+
+def test_images_of_the_runs_whose_mean_a_soup_is_are_named(run):
+    one, other, mean = (
+        run(name, f"folds = 2\nfold = {fold}") for name, fold in (("1", 1), ("2", 2), ("soup", 1))
+    )
+    members = [{"run": str(one)}, {"run": str(other)}]
+    note(mean, data_sha256={"eval": "same"}, soup={"runs": members})
+    source = source_of(mean, None, (), "eval")
+    (text,) = doubts(mean, source)
+    assert text.endswith(f"train split of {other}, whose weights went into {mean}: the figures "
+                         "are too high")  # fmt: skip
+    assert [*doubts(mean, source_of(mean, None, ["data.fold=1"], "eval"))] == [text]
+    note(other, data_sha256={"eval": "same"})  # it has held the same images out, too
+    assert [*doubts(mean, source)] == []
+    note(mean, data_sha256={"train": "same", "eval": "same"})
+    assert len([*doubts(mean, source_of(mean, None, (), "train"))]) == 1
+
+
+@pytest.fixture(scope="module")
+def started(images, tmp_path_factory):
+    """A run of the second fold that has started from one of the first, which has trained on it."""
+    root = tmp_path_factory.mktemp("folds")
+    shutil.copytree(images, root / "images")
+    for fold, start in ((1, ""), (2, f'start_from = "{root / "1"}"\n')):
+        data = f'[data]\nkind = "folder"\nroot = "{root / "images"}"\nfolds = 2\nfold = {fold}\n'
+        text = f"{start}{data}{HEAD_ALONE}"
+        [*_] = tlf.run(write_recipe(root / f"{fold}.toml", root / "images", text, f"{fold}"))
+    return root
+
+
+def test_what_a_run_has_recorded_is_doubted_where_its_start_has_trained_on_it(started):
+    found = evaluate(started / "2")
+    count = len(found.predicted)
+    assert found.recorded
+    assert found.doubts == evaluate(started / "2", tta="flip").doubts
+    told = (
+        f"{count} of the {count} images are in the train split of {started / '1'}, whose weights "
+        f"{started / '2'} has started from: the figures are too high"
+    )
+    assert found.doubts == (told,)
+    assert evaluate(started / "1").doubts == ()
+    written = tlf.write_evaluation(found)
+    assert json.loads((written / "evaluation.json").read_text())["doubts"] == [told]
+    for page in (written / "report.html", tlf.write_report(started / "2", neighbours=False)):
+        assert f"{count} of the {count} images are in the train split of" in page.read_text()
+
+
+def test_nothing_is_doubted_that_cannot_be_looked_up(started, tmp_path):
+    copy = shutil.copytree(started, tmp_path / "copy")
+    records = copy / "2" / "provenance.json"
+    records.write_text(records.read_text().replace(str(started / "1"), str(copy / "1")))
+    assert len(evaluate(copy / "2").doubts) == 1
+    recipe = copy / "1" / "recipe.toml"
+    text = recipe.read_text()
+    recipe.write_text(f'plugins = ["gone"]\n{text}')
+    assert evaluate(copy / "2").doubts == evaluate(copy / "2", tta="flip").doubts == ()
+    recipe.write_text(text)
+    (copy / "2" / "recipe.toml").write_text(
+        (copy / "2" / "recipe.toml").read_text().replace(str(started / "images"), str(copy / "no"))
+    )
+    found = evaluate(copy / "2")
+    assert (found.recorded, found.doubts, found.read) == (True, (), None)
 
 
 def test_test_images_of_an_earlier_chapter_are_not_forgotten(run):

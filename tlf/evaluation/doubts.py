@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tlf.components import Split
-from tlf.data.inspection.readable import ReadSubset, listing_sha256
-from tlf.data.splits import ReadFile
-from tlf.errors import DataError
+from tlf.components import Labelled, Split
+from tlf.data.inspection.readable import ReadSubset, listing_sha256, subset
+from tlf.data.splits import ReadFile, listed
+from tlf.errors import DataError, PluginError, RecipeError
 from tlf.evaluation.images import Source
-from tlf.inference.model_files import recorded
+from tlf.inference.model_files import recorded, same_eval_images
 from tlf.inference.predictions import read_predictions
 from tlf.recipe.paths import is_on_disk, starting_runs
-from tlf.recipe.plan import Plan, find_splits, read_plan
+from tlf.recipe.plan import find_splits, read_plan
 from tlf.recipe.schema import Recipe
 from tlf.runtime.files import is_run
 
@@ -28,12 +29,13 @@ def doubts(run: Path, source: Source) -> Iterator[str]:
     Raises:
         DataError: they were drawn as test images out of others than the run has found.
     """
-    if run != source.recipe or source.changed:
-        yield from _trained_on(run, source)
-    elif source.others is not None:
+    if run == source.recipe and not source.changed and source.others is not None:
         yield from _other_test(run, source)
-    for earlier in _started_from(recorded(run)):
-        yield from _trained_on(earlier, source, f", whose weights {run} has started from")
+    elif not _held_out(run, source):
+        yield from _trained_on(run, source)
+    for earlier, which in dict.fromkeys(_before(run, recorded(run))):
+        if not _held_out(earlier, source):
+            yield from _trained_on(earlier, source, which)
 
 
 def doubt_about_eval(run: Path, source: Source, names: Sequence[str]) -> Iterator[str]:
@@ -48,13 +50,34 @@ def doubt_about_eval(run: Path, source: Source, names: Sequence[str]) -> Iterato
         )
 
 
+def only(source: Source, names: Sequence[str]) -> Source:
+    """A source of which only the images of these names are meant: those that a run has recorded.
+    Where one of them is gone, none is found (DataError).
+    """
+
+    def find() -> Labelled:
+        images = source.found.images
+        place = {name: i for i, name in enumerate(images.names)}
+        if missing := [name for name in names if name not in place]:
+            raise DataError(f"{source.title} must have {listed(missing)}; put the images back")
+        return replace(source.found, images=subset(images, [place[name] for name in names]))
+
+    return replace(source, find=find)
+
+
+def _held_out(run: Path, source: Source) -> bool:
+    """Whether images are the eval split of a run, as it has recorded. None is looked for."""
+    return source.run is not None and (run == source.run or same_eval_images(run, source.run))
+
+
 def _trained_on(run: Path, source: Source, which: str = "") -> Iterator[str]:
     """Images of the train split of a run's recipe. ``which``: what the run is to the model."""
-    plan = read_plan(run / "recipe.toml")
-    if source.recipe is None and not is_on_disk(plan.recipe.data.dataset):
-        return  # for images that no recipe names, no server is asked
-    images = source.found.images
-    if count := _shared(plan, images):
+    found = _train_places(run, asked=source.recipe is not None)
+    try:
+        images = source.found.images if found else None
+    except DataError:  # they are gone: nothing can be said
+        return
+    if images is not None and (count := sum(place in found for place in _places(images))):
         yield (
             f"{count:,} of the {len(images):,} images are in the train split of {run}{which}: the "
             "figures are too high"
@@ -62,22 +85,29 @@ def _trained_on(run: Path, source: Source, which: str = "") -> Iterator[str]:
 
 
 def seen_at_start(recipe: Recipe, images: Sequence[Split]) -> dict[Path, int]:
-    """How many of the images the runs have trained on that a recipe starts from, and the runs that
-    those have started from; without those that have trained on none.
+    """How many of the images the runs have trained on that a recipe starts from, and the runs whose
+    weights are in those; without those that have trained on none.
     """
-    starts = starting_runs(recipe).values()
-    runs = (run for start in starts for run in (start, *_started_from(recorded(start))))
-    found = {run: _shared(read_plan(run / "recipe.toml"), *images) for run in runs}
+    found: dict[Path, int] = {}
+    for start in starting_runs(recipe).values():
+        for run in dict.fromkeys((start, *(one for one, _ in _before(start, recorded(start))))):
+            known = _train_places(run, asked=True)
+            found[run] = sum(place in known for split in images for place in _places(split))
     return {run: count for run, count in found.items() if count}
 
 
-def _shared(plan: Plan, *images: Split) -> int:
-    """How many of the images are in the train split of a recipe."""
+def _train_places(run: Path, *, asked: bool) -> set[str]:
+    """Where the images of the train split of a run's recipe are. ``asked``: whether a server may be
+    asked for them.
+    """
     try:
-        known = {*_places(find_splits(plan).train)}
-    except DataError:  # the images of the run are gone: nothing can be said
-        return 0
-    return sum(place in known for split in images for place in _places(split))
+        plan = read_plan(run / "recipe.toml")
+        if not asked and not is_on_disk(plan.recipe.data.dataset):
+            return set()
+        return {*_places(find_splits(plan).train)}
+    # The images or the plugins of a run are gone: nothing can be said.
+    except (DataError, PluginError, RecipeError):
+        return set()
 
 
 def _other_test(run: Path, source: Source) -> Iterator[str]:
@@ -96,14 +126,25 @@ def _other_test(run: Path, source: Source) -> Iterator[str]:
     yield "The test images, their names or their labels have changed since the run was trained"
 
 
-def _started_from(about: Mapping[str, Any]) -> Iterator[Path]:
-    """The runs whose weights a run has started from, as far as they are there. ``about``: what its
-    provenance.json says.
+def _before(run: Path, about: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The runs whose weights are in those of a run, as far as they are there, and how they came
+    into it. ``about``: what its provenance.json says.
     """
     for earlier in about.get("started_from", []):
         if is_run(folder := Path(earlier["folder"])):
-            yield folder
-        yield from _started_from(earlier)
+            yield folder, f", whose weights {run} has started from"
+        yield from _before(run, earlier)
+    for member in _members(about):
+        if is_run(folder := Path(member["run"])):
+            yield folder, f", whose weights went into {run}"
+
+
+def _members(about: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The runs of a soup that may have trained on other images than its recipe, the best run's,
+    says.
+    """
+    same = "train" in (about.get("data_sha256") or {})
+    return () if same else about.get("soup", {}).get("runs", [])[1:]
 
 
 def _places(split: Split) -> Sequence[str]:

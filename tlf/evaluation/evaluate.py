@@ -7,10 +7,10 @@ from os import PathLike
 from pathlib import Path
 
 from tlf.components import Split
-from tlf.data.inspection.readable import Inspection, ReadSubset, manifest, subset
+from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
 from tlf.errors import DataError
 from tlf.evaluation.classify import Watch, classify, unwatched
-from tlf.evaluation.doubts import doubt_about_eval, doubts
+from tlf.evaluation.doubts import doubt_about_eval, doubts, only
 from tlf.evaluation.groups import are_unknown, recorded_groups
 from tlf.evaluation.images import Source, align, source_of
 from tlf.evaluation.looks import Look, check_countable, command_of, count_look, now
@@ -19,7 +19,7 @@ from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
 from tlf.evaluation.seen import count_seen, seen_test_images
 from tlf.evaluation.views import ONE, Views, read_views
 from tlf.inference.metadata import read_metadata
-from tlf.inference.model_files import recorded_eval_images
+from tlf.inference.model_files import same_eval_images
 from tlf.inference.predictions import read_predictions
 from tlf.inference.stopped import model_files, warn_if_unfinished
 from tlf.metrics.multi_label.comparison import AnyComparison
@@ -228,16 +228,11 @@ def _has_recorded(model: Path, source: Source) -> bool:
     if own is None or not (model.is_dir() or model.name == "model.safetensors"):
         return False
     run = run_of(model)
-    if run is None or (run != own and not _same_images(run, own)):
+    if run is None or (run != own and not same_eval_images(run, own)):
         return False
     if (run / "model.safetensors").is_file():
         return (run / "predictions.csv").is_file()
     return state_file(run).is_file()
-
-
-def _same_images(run: Path, other: Path) -> bool:
-    """Whether two runs have recorded that their eval images are the same."""
-    return recorded_eval_images(run) == recorded_eval_images(other) is not None
 
 
 def _recorded(model: Path, source: Source) -> Evaluated:
@@ -249,9 +244,10 @@ def _recorded(model: Path, source: Source) -> Evaluated:
         predicted = read_predictions(files / "predictions.csv").with_thresholds(
             lambda: read_metadata(files / "head.safetensors").thresholds
         )
-    names = predicted.names
+    own = only(source, predicted.names)
+    images = _images(own)
     runs = [one for one in (source.run, run) if one is not None]
-    groups = recorded_groups(runs, names, lambda: _by_name(source, names))
+    groups = recorded_groups(runs, predicted.names, lambda: images)
     predicted = replace(predicted, groups=groups)
     return Evaluated(
         model=str(model),
@@ -260,27 +256,18 @@ def _recorded(model: Path, source: Source) -> Evaluated:
         predicted=predicted,
         evaluation=predicted.evaluation(),
         recorded=True,
+        read=None if images is None else images.read,
+        doubts=tuple(doubts(run, own)),
         groups_unknown=are_unknown(run, groups),
-        read=_reader_by_name(source, predicted.names),
     )
 
 
-def _reader_by_name(source: Source, names: Sequence[str]) -> Callable[[int], bytes] | None:
-    """Reads the images that a run has evaluated, if they are still there."""
-    images = _by_name(source, names)
-    return None if images is None else images.read
-
-
-def _by_name(source: Source, names: Sequence[str]) -> Split | None:
-    """The images that a run has evaluated, if they are still there."""
+def _images(source: Source) -> Split | None:
+    """The images of a source, if they are still there."""
     try:
-        found = source.found
+        return source.found.images
     except DataError:
         return None
-    position = {name: i for i, name in enumerate(found.images.names)}
-    if any(name not in position for name in names):
-        return None
-    return subset(found.images, [position[name] for name in names])
 
 
 def _averaged(views: Views, plain: AnyPredicted, averaged: AnyPredicted | None) -> Averaged | None:

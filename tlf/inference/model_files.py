@@ -94,6 +94,11 @@ def recorded_eval_images(run: Path) -> str | None:
     return digest if isinstance(digest, str) else None
 
 
+def same_eval_images(run: Path, other: Path) -> bool:
+    """Whether two runs have recorded that their eval images are the same, to the byte."""
+    return recorded_eval_images(run) == recorded_eval_images(other) is not None
+
+
 def recorded(run: Path) -> Mapping[str, Any]:
     """What the provenance.json of a run says; nothing if it cannot be read."""
     try:

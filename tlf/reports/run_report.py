@@ -7,7 +7,9 @@ from os import PathLike
 from pathlib import Path
 
 from tlf.errors import RunError, TlfError, in_shell
+from tlf.evaluation.doubts import doubts, only
 from tlf.evaluation.groups import UNKNOWN, are_unknown, stored_groups
+from tlf.evaluation.images import source_of
 from tlf.evaluation.looks import read_looks, sentences
 from tlf.events import Notice, Prepared, Stored
 from tlf.inference.calibrated import Calibrated
@@ -143,10 +145,11 @@ def read_report(folder: Path, record: RunRecord) -> AnyReport:
 
 def _cautions(folder: Path, record: RunRecord, predicted: AnyPredicted) -> tuple[str, ...]:
     """What somebody should know who quotes the figures of a run."""
-    looked = _looked(folder, record)
+    source = only(source_of(folder, None, (), None), predicted.names)
+    told = (*(f"{text}." for text in doubts(folder, source)), *_looked(folder, record))
     if are_unknown(folder, predicted.groups):
-        return (f"{UNKNOWN} This finds it out: tlf evaluate {in_shell(folder)}", *looked)
-    return looked
+        return (f"{UNKNOWN} This finds it out: tlf evaluate {in_shell(folder)}", *told)
+    return told
 
 
 def _looked(folder: Path, record: RunRecord) -> tuple[str, ...]:
