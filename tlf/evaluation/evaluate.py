@@ -2,21 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from os import PathLike
 from pathlib import Path
 
 from tlf.components import Split
-from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
+from tlf.data.inspection.readable import ReadSubset
 from tlf.errors import DataError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.doubts import doubt_about_eval, doubts, only
 from tlf.evaluation.groups import are_unknown, recorded_groups
 from tlf.evaluation.images import Source, align, source_of
-from tlf.evaluation.looks import Look, check_countable, command_of, count_look, now
-from tlf.evaluation.models import check_models, load, run_of, sha256_of
-from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
-from tlf.evaluation.seen import count_seen, seen_test_images
+from tlf.evaluation.look_counter import look_counter
+from tlf.evaluation.looks import Look, command_of
+from tlf.evaluation.models import check_models, load, run_of
+from tlf.evaluation.same_bytes import Shared
 from tlf.evaluation.views import ONE, Views, read_views
 from tlf.inference.metadata import read_metadata
 from tlf.inference.model_files import same_eval_images
@@ -151,7 +150,7 @@ def evaluate(
     source = source_of(paths[0], data, overrides, split)
     given = {"--data": data, "--split": split, "--backbone": backbone, "--tta": tta}
     given["--precision"] = precision
-    one, *others = _evaluated(paths, source, how, command_of(paths, overrides, given))
+    one, *others = _evaluated(paths, source, how, command_of("evaluate", paths, overrides, given))
     for other in others:
         one = replace(one, other=other, comparison=one.predicted.compare(other.predicted))
     return one
@@ -159,50 +158,20 @@ def evaluate(
 
 def _evaluated(models: Sequence[Path], source: Source, how: How, command: str) -> list[Evaluated]:
     """Each model on the images of a source. Looks at the test split of a run are counted."""
-    if source.others is None:
-        return [_on_others(model, source, how, command) for model in models]
-    for run in filter(None, map(run_of, models)):
-        check_countable(run)
-    found = [evaluated_on(model, source, how) for model in models]
-    return _counted(found, source.found.images, source.others(), command)
+    counter = look_counter(models, source)
+    return counter.counted([evaluated_on(model, source, how) for model in models], command)
 
 
-def _on_others(model: Path, source: Source, how: How, command: str) -> Evaluated:
-    """A model on images that are not called a test split. They may be one all the same."""
-    seen = seen_test_images(model, source)
-    found = evaluated_on(model, source, how)
-    return found if seen is None else replace(found, looks=count_seen(model, seen, command))
+def evaluated_on(model: Path, source: Source, how: How, files: Path | None = None) -> Evaluated:
+    """A model on the images of a source. What it has recorded of them is read.
 
-
-def _counted(
-    found: Sequence[Evaluated], images: Split, others: Mapping[str, Split], command: str
-) -> list[Evaluated]:
-    """The evaluations of models on test images, after their looks were counted."""
-    digests = [*digests_of(images)]
-    shared = shared_images(images.names, digests, others)
-    look = partial(
-        Look,
-        now(),
-        command,
-        images=len(images),
-        images_sha256=manifest(images, Inspection(digests, {})),
-    )
-    counted = []
-    for one in found:
-        run = run_of(Path(one.model))
-        seen = look(model_sha256=sha256_of(Path(one.model)))
-        looks = () if run is None else count_look(run, seen)
-        counted.append(replace(one, looks=looks, shared=shared))
-    return counted
-
-
-def evaluated_on(model: Path, source: Source, how: How) -> Evaluated:
-    """A model on the images of a source. What it has recorded of them is read."""
-    if how.as_recorded and _has_recorded(model, source):
-        return _recorded(model, source)
+    ``files``: the folder of its files, where they are not in that of the run.
+    """
+    if how.as_recorded and _has_recorded(files or model, source):
+        return _recorded(model, source, files or model)
     run = run_of(model)
     doubted = [] if run is None else [*doubts(run, source)]
-    loaded = load(model, how.precision, how.backbone)
+    loaded = load(files or model, how.precision, how.backbone)
     images = align(source.found, source.title, loaded.labels, TASKS[loaded.task])
     found = classify(loaded, images, how.views, how.watch)
     if run is not None:
@@ -235,12 +204,14 @@ def _has_recorded(model: Path, source: Source) -> bool:
     return state_file(run).is_file()
 
 
-def _recorded(model: Path, source: Source) -> Evaluated:
-    """The predictions that a run has recorded, or those of its stored state."""
-    run = run_of(model) or model
-    if (run / "model.safetensors").is_file():
-        warn_if_unfinished(run)
-    with model_files(run) as files:
+def _recorded(model: Path, source: Source, stored: Path) -> Evaluated:
+    """The predictions that a run has recorded, or those of its stored state. ``stored``: the folder
+    or the file that has them.
+    """
+    run, stored = run_of(model) or model, run_of(stored) or stored
+    if (stored / "model.safetensors").is_file():
+        warn_if_unfinished(stored)
+    with model_files(stored) as files:
         predicted = read_predictions(files / "predictions.csv").with_thresholds(
             lambda: read_metadata(files / "head.safetensors").thresholds
         )

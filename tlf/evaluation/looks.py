@@ -52,17 +52,20 @@ def now() -> str:
 
 
 def command_of(
+    name: str,
     models: Sequence[Path],
     overrides: Sequence[str],
     options: Mapping[str, str | PathLike[str] | None],
 ) -> str:
-    """The command that evaluates the same. ``options``: those that have a value.
+    """The command that evaluates the same. ``name``: what it is called, with its flags;
+    ``options``: those that have a value.
 
-    >>> command_of([Path("runs/mine")], ["data.seed=1"], {"--split": "test", "--tta": None})
+    >>> given = {"--split": "test", "--tta": None}
+    >>> command_of("evaluate", [Path("runs/mine")], ["data.seed=1"], given)
     'tlf evaluate runs/mine data.seed=1 --split test'
     """
-    given = [part for name, value in options.items() if value for part in (name, str(value))]
-    return shlex.join(["tlf", "evaluate", *map(str, models), *overrides, *given])
+    given = [part for key, value in options.items() if value for part in (key, str(value))]
+    return shlex.join(["tlf", *name.split(), *map(str, models), *overrides, *given])
 
 
 def read_looks(folder: Path) -> tuple[Look, ...]:

@@ -11,7 +11,7 @@ from tlf.evaluation.images import Source
 from tlf.evaluation.looks import Look, check_countable, count_look, now
 from tlf.evaluation.models import run_of, sha256_of
 from tlf.evaluation.same_bytes import digests_of
-from tlf.inference.model_files import recorded
+from tlf.inference.model_files import recorded, same_eval_images
 from tlf.recipe.paths import is_on_disk
 from tlf.recipe.plan import find_splits, read_plan
 
@@ -40,6 +40,8 @@ def seen_test_images(model: Path, source: Source) -> Seen | None:
     run = run_of(model)
     if run is None or (source.recipe == run and not source.changed):
         return None
+    if source.run is not None and same_eval_images(run, source.run):
+        return None  # its own eval split
     test = _test_split(run)
     if test is None or not (count := _among(test, source.found.images)):
         return None

@@ -27,7 +27,8 @@ Examples:
 )  # fmt: skip
 @click.option(
     "--split", metavar="NAME",
-    help="train, eval, or as the data calls it, such as test.  [default: eval, else all images]",
+    help="train, eval, or as the data calls it; test images of the runs only with --uniform.  "
+    "[default: eval, else all images]",
 )  # fmt: skip
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FOLDER",

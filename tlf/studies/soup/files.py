@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 import tlf
+from tlf.evaluation.looks import Look, count_look
+from tlf.evaluation.models import sha256_of
 from tlf.inference.calibrated import calibrate
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import Metadata
@@ -37,7 +39,11 @@ FORMAT = 1
 
 
 def write_soup(
-    soup: Soup, classifier: TrainedClassifier, kept: Sequence[Member], own: OwnSplit
+    soup: Soup,
+    classifier: TrainedClassifier,
+    kept: Sequence[Member],
+    own: OwnSplit,
+    looks: Sequence[Look] = (),
 ) -> Soup:
     """Write a soup into a new folder, whole or not at all; return it with its folder.
 
@@ -46,6 +52,7 @@ def write_soup(
         classifier: the best of its runs, with the weights of the soup.
         kept: the runs of which it is the mean, the best first.
         own: what it makes of the eval split of the runs.
+        looks: those at the test split of the best run that the soup was evaluated by.
 
     Raises:
         RunError: the folder cannot be written.
@@ -68,6 +75,8 @@ def write_soup(
         }.items():
             (folder / name).write_text(dumps(content, indent=2) + "\n", encoding="utf-8")
         (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
+        for look in looks:
+            count_look(folder, replace(look, model_sha256=sha256_of(folder)))
 
     return replace(soup, folder=write_folder(soup.folder, write))
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from tlf.errors import DataError
+from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.evaluate import Evaluated, How, evaluated_on
 from tlf.evaluation.images import Aligned, Source, align, source_of
+from tlf.evaluation.look_counter import LookCounter, look_counter
+from tlf.evaluation.looks import command_of
 from tlf.evaluation.models import fast
 from tlf.evaluation.summary import left_out
 from tlf.inference.classifier import TrainedClassifier
@@ -104,9 +106,8 @@ def soup(
         runs: their folders, two or more.
         overrides: options of the dataset, such as ``data.root=photographs``.
         uniform: average all runs, whatever they add.
-        data: images to choose by: a folder of class folders, or a CSV file; by default the eval
-            split of the runs.
-        split: their split: ``train``, ``eval``, or as the dataset calls it.
+        data: images to choose by: a folder or a CSV file; by default the eval split of the runs.
+        split: as in ``tlf.evaluate``. Test images of the runs are for a uniform soup alone.
         output: the folder; one of that name stays as it is: the new one then ends in ``-2``.
         watch: may show progress (see ``tlf.evaluation.classify.Watch``).
         say: told each step.
@@ -116,9 +117,8 @@ def soup(
 
     Raises:
         RunError: the runs do not share their start, one is no run or is named twice, there are
-            fewer than two, or the folder cannot be written.
-        DataError: the images are missing.
-        WeightsError: a model is damaged.
+            fewer than two, test images would choose, or the folder cannot be written.
+        DataError, WeightsError: the images are missing, or a model is damaged.
     """
     check_alone("a soup")
     kind, paths = UNIFORM if uniform else GREEDY, [Path(run) for run in runs]
@@ -127,7 +127,9 @@ def soup(
     with ExitStack() as exits:
         members = open_members(paths, exits)
         source = source_of(paths[0], data, overrides, split)
-        ranked = _ranked(members, source, How(watch=watch), say)
+        given = {"--data": data, "--split": split, "--output": output}
+        command = command_of("soup --uniform", paths, overrides, given)  # no other one looks
+        ranked = _ranked(members, _looks(paths, source, kind), How(watch=watch), say, command)
         pot = _pot(ranked[0], source, watch)
         average, tried = (_mixed if uniform else _chosen)(ranked, pot, say)
         fit(pot.classifier.model, average.mean())
@@ -154,22 +156,51 @@ def _written(
         own_images, tuple(left_out(best.evaluated)), best.metric,
     )  # fmt: skip
     kept = [one.member for one, how in zip(ranked, tried, strict=True) if how.kept]
-    return write_soup(result, pot.classifier, kept, own)
+    return write_soup(result, pot.classifier, kept, own, best.evaluated.looks[-1:])
 
 
-def _ranked(members: Sequence[Member], source: Source, how: How, say: Say) -> list[_Ranked]:
-    """The runs, the most accurate first; of equal ones, the first that was named.
+def _looks(runs: Sequence[Path], source: Source, kind: str) -> LookCounter:
+    """Counts the looks at the test splits of runs. No test image chooses.
+
+    Raises:
+        RunError: one would, or a look cannot be counted.
+    """
+    looks = look_counter(runs, source)
+    if kind == GREEDY and (count := looks.test_images):
+        raise RunError(
+            f"a greedy soup must be chosen by other images than the test images of its runs, got "
+            f"{source.title}, with {count:,} of them; leave --data and --split out to choose by "
+            "the eval split, or write --uniform, which chooses nothing and counts a look"
+        )
+    return looks
+
+
+def _evaluated(
+    members: Sequence[Member], source: Source, how: How, say: Say
+) -> Iterator[Evaluated]:
+    """What each run is worth alone.
 
     Raises:
         DataError: they were evaluated on different images.
     """
-    found: list[_Ranked] = []
+    first = None
     for member in members:
-        one = _Ranked(member, evaluated_on(member.files, source, how))
-        found.append(one)
-        _check_same_images(found[0].predicted, one.predicted)
-        say(f"{printable(str(member.run))} alone: {_percent(one.figure, one)}")
-    return sorted(found, key=lambda one: -one.figure)
+        one = evaluated_on(member.run, source, how, member.files)
+        first = first or one
+        _check_same_images(first.predicted, one.predicted)
+        alone = _Ranked(member, one)
+        say(f"{printable(str(member.run))} alone: {_percent(alone.figure, alone)}")
+        yield one
+
+
+def _ranked(
+    members: Sequence[Member], looks: LookCounter, how: How, say: Say, command: str
+) -> list[_Ranked]:
+    """The runs, the most accurate first; of equal ones, the first that was named. Looks are
+    counted.
+    """
+    found = looks.counted([*_evaluated(members, looks.source, how, say)], command)
+    return sorted(map(_Ranked, members, found), key=lambda one: -one.figure)
 
 
 def _pot(best: _Ranked, source: Source, watch: Watch) -> _Pot:
