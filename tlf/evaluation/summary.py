@@ -1,6 +1,7 @@
 """What a model is worth, in lines of text: what ``tlf evaluate`` prints."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,12 @@ def cautions(evaluated: "Evaluated") -> Iterator[str]:
         yield f"{shared}."
     if evaluated.groups_unknown:
         yield UNKNOWN
+
+
+def shared_cautions(found: Sequence["Evaluated"]) -> Iterator[str]:
+    """The same of several models on the same images, each once. Of looks, the most are said."""
+    yield from dict.fromkeys(text for one in found for text in cautions(replace(one, looks=())))
+    yield from (f"{text}." for text in sentences(max((one.looks for one in found), key=len)))
 
 
 def left_out(evaluated: "Evaluated") -> Iterator[str]:

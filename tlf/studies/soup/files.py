@@ -165,6 +165,7 @@ def as_json(soup: Soup) -> dict[str, Any]:
         "data": soup.data,
         "images": soup.images,
         "left_out": [*soup.left_out],
+        "cautions": [*soup.cautions],
         "chosen_by_these_images": soup.kind == GREEDY,
         "accuracy": asdict(soup.accuracy),
         "runs": [

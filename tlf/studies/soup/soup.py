@@ -13,7 +13,7 @@ from tlf.evaluation.images import Aligned, Source, align, source_of
 from tlf.evaluation.look_counter import LookCounter, look_counter
 from tlf.evaluation.looks import command_of
 from tlf.evaluation.models import fast
-from tlf.evaluation.summary import left_out
+from tlf.evaluation.summary import left_out, shared_cautions
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.model_files import model_tensors
 from tlf.inference.predict import load_classifier
@@ -154,6 +154,7 @@ def _written(
         predicted.evaluation().headline[best.metric.name],
         best.predicted.compare(predicted),
         own_images, tuple(left_out(best.evaluated)), best.metric,
+        tuple(shared_cautions([one.evaluated for one in ranked])),
     )  # fmt: skip
     kept = [one.member for one, how in zip(ranked, tried, strict=True) if how.kept]
     return write_soup(result, pot.classifier, kept, own, best.evaluated.looks[-1:])

@@ -57,6 +57,9 @@ class Soup(Printed):
     """Which images no figure is about, and why: one sentence each."""
     metric: Metric = TASKS[DEFAULT].metrics[0]
     """The main metric of its task."""
+    cautions: tuple[str, ...] = ()
+    """What somebody should know who quotes the figures, such as that runs have trained on the
+    images: one sentence each."""
 
     @property
     def kept(self) -> tuple[Tried, ...]:

@@ -1,6 +1,7 @@
 """What ``tlf soup`` prints."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 from tlf.errors import in_shell
 from tlf.runtime.text import printable
@@ -15,6 +16,10 @@ def lines(soup: Soup) -> Iterator[str]:
         f"{soup.images:,} images of {printable(soup.data)}"
     )
     yield from (f"left out  {text}" for text in soup.left_out)
+    for text in soup.cautions:
+        yield from wrap(
+            printable(text), 80, initial_indent="caution   ", subsequent_indent=" " * 10
+        )
     yield from (f"note      {text}" for text in notes(soup))
     yield f"\n{heading(soup.metric)}   with it   run"
     yield from map(_row, soup.tried)
