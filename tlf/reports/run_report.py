@@ -1,15 +1,13 @@
 """The report of a run: what its folder holds, and its images where they still are."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
 
 from tlf.errors import RunError, TlfError, in_shell
-from tlf.evaluation.doubts import doubts, only
 from tlf.evaluation.groups import UNKNOWN, are_unknown, stored_groups
-from tlf.evaluation.images import source_of
 from tlf.evaluation.looks import read_looks, sentences
 from tlf.events import Notice, Prepared, Stored
 from tlf.inference.calibrated import Calibrated
@@ -145,11 +143,21 @@ def read_report(folder: Path, record: RunRecord) -> AnyReport:
 
 def _cautions(folder: Path, record: RunRecord, predicted: AnyPredicted) -> tuple[str, ...]:
     """What somebody should know who quotes the figures of a run."""
-    source = only(source_of(folder, None, (), None), predicted.names)
-    told = (*(f"{text}." for text in doubts(folder, source)), *_looked(folder, record))
+    told = (*_doubts(folder, record, predicted), *_looked(folder, record))
     if are_unknown(folder, predicted.groups):
         return (f"{UNKNOWN} This finds it out: tlf evaluate {in_shell(folder)}", *told)
     return told
+
+
+def _doubts(folder: Path, record: RunRecord, predicted: AnyPredicted) -> Iterator[str]:
+    """That runs have trained on these images, whose weights are in those of the run."""
+    if record.provenance.get("started_from") or record.provenance.get("soup"):
+        # They import torch, which the report of another run does without.
+        from tlf.evaluation.doubts import doubts, only
+        from tlf.evaluation.images import source_of
+
+        source = only(source_of(folder, None, (), None), predicted.names)
+        yield from (f"{text}." for text in doubts(folder, source))
 
 
 def _looked(folder: Path, record: RunRecord) -> tuple[str, ...]:
