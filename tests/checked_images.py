@@ -35,10 +35,10 @@ def checked(unreadable=(), counts=None, **found):
     return Checked("my/images", "resnet18", findings, Splits(train, evaluated, CLASSES), unreadable)
 
 
-LEAK = Duplicates((image("train", 0), image("eval", 0)), exact=True, similarity=1.0)
-NEAR_LEAK = Duplicates((image("eval", 1, "bee"), image("train", 1, "bee")), False, 0.97)
-MIXED = Duplicates((image("train", 3), image("train", 4, "bee")), exact=True, similarity=1.0)
-PLAIN = Duplicates(tuple(image("train", i, "fly") for i in (2, 5, 8)), exact=False, similarity=0.9)
+LEAK = Duplicates((image("train", 0), image("eval", 0)), (0, 0), 1.0)
+NEAR_LEAK = Duplicates((image("eval", 1, "bee"), image("train", 1, "bee")), (0, 1), 0.97)
+MIXED = Duplicates((image("train", 3), image("train", 4, "bee")), (0, 0), 1.0)
+PLAIN = Duplicates(tuple(image("train", i, "fly") for i in (2, 5, 8)), (0, 1, 2), 0.9)
 SUSPECT = LabelSuspect(image("train", 6), "fly", 0.02, 0.91, (image("train", 2, "fly"),))
 ODD = OddSize(image("eval", 2, "fly"), 12, 400, "it is 33 times as high as wide")
 BROKEN = Unreadable("train", "gone.jpg", "ant", "the file is empty")

@@ -20,11 +20,18 @@ BEE = ImageRef("train", 1, "train/b.jpg", "bee")
 
 
 def test_splits_and_classes():
-    shared = Duplicates((TRAIN, EVAL), exact=True, similarity=1.0)
-    mixed = Duplicates((TRAIN, BEE), exact=False, similarity=0.8)
+    shared = Duplicates((TRAIN, EVAL), (0, 0), similarity=1.0)
+    mixed = Duplicates((TRAIN, BEE), (0, 1), similarity=0.8)
     assert (shared.across_splits, shared.across_classes) == (True, False)
     assert (mixed.across_splits, mixed.across_classes) == (False, True)
     assert Findings({}, {}, duplicates=(shared, mixed)).leaks == (shared,)
+
+
+def test_images_of_equal_bytes_are_told_from_near_duplicates():
+    group = Duplicates((TRAIN, BEE, EVAL), (4, 5, 4), similarity=0.8)
+    assert (group.exact, group.copies) == (False, ((TRAIN, EVAL),))
+    assert Duplicates((TRAIN, EVAL), (4, 4), 1.0).exact
+    assert Duplicates((TRAIN, EVAL), (4, 5), 1.0).copies == ()
 
 
 @pytest.mark.parametrize(
@@ -54,7 +61,7 @@ def test_they_survive_json():
         {"train": 2, "eval": 1},
         {"train": {"ant": 1, "bee": 1}, "eval": {"ant": 1, "bee": 0}},
         unreadable=(("train", "train/\udcff.jpg", "empty"),),
-        duplicates=(Duplicates((TRAIN, EVAL), exact=False, similarity=0.1 + 0.2),),
+        duplicates=(Duplicates((TRAIN, EVAL), (0, 1), similarity=0.1 + 0.2),),
         suspects=(LabelSuspect(BEE, "ant", 0.1, 1 / 3, (TRAIN, EVAL)),),
         inseparable=(Inseparable(("ant", "bee"), 0.3, 3),),
         odd_sizes=(OddSize(BEE, 3, 900, "far longer"),),

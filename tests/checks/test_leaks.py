@@ -1,5 +1,7 @@
 """One line about images that train and eval share."""
 
+from dataclasses import replace
+
 from tlf.checks.findings import Duplicates, Findings, ImageRef
 from tlf.checks.leaks import leak_sentence
 
@@ -7,7 +9,8 @@ from tlf.checks.leaks import leak_sentence
 def group(train, evaluated, exact):
     images = [ImageRef("train", number, "a", "ant") for number in range(train)]
     images += [ImageRef("eval", number, "b", "ant") for number in range(evaluated)]
-    return Duplicates(tuple(images), exact, 1.0 if exact else 0.7)
+    numbers = [0] * len(images) if exact else range(len(images))
+    return Duplicates(tuple(images), tuple(numbers), 1.0 if exact else 0.7)
 
 
 def sentence(*groups):
@@ -28,3 +31,10 @@ def test_eval_images_are_counted():
         "1 of the 40 eval images is in the train split, too (1 as near-duplicate): the results "
         "look better than they are"
     )
+
+
+def test_a_near_copy_does_not_hide_that_bytes_are_equal():
+    """Two train and two eval images in one group: only the first of each are the same file."""
+    near = group(2, 2, False)
+    assert "(1 byte for byte, 1 as near-duplicate)" in sentence(replace(near, equal=(0, 1, 0, 2)))
+    assert "(2 as near-duplicates)" in sentence(replace(near, equal=(0, 0, 1, 1)))

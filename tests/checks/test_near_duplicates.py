@@ -33,7 +33,7 @@ def test_copies_are_grouped_and_others_are_not():
     ]
     groups = find_duplicates(looks(images), rows(23))
     assert [group.images for group in groups] == [(3, 20, 21), (7, 22)]
-    assert not any(group.exact for group in groups)
+    assert all(group.equal == group.images for group in groups)
     assert all(SAME <= group.similarity < 1 for group in groups)
 
 
@@ -51,9 +51,9 @@ def test_embeddings_find_candidates_too(monkeypatch):
 def test_equal_bytes_are_exact_and_a_copy_of_one_joins_them():
     images = [drawing(seed) for seed in (0, 1, 1, 2, 2)] + [ImageOps.mirror(drawing(2))]
     groups = find_duplicates(looks(images, [b"a", b"b", b"b", b"c", b"c", b"d"]), rows(6))
-    assert groups[0] == Group((1, 2), exact=True, similarity=1.0)
+    assert groups[0] == Group((1, 2), equal=(1, 1), similarity=1.0)
     assert groups[1].images == (3, 4, 5)
-    assert not groups[1].exact
+    assert groups[1].equal == (3, 3, 5)
 
 
 @pytest.mark.parametrize("equal", [True, False])
@@ -64,7 +64,9 @@ def test_thousands_of_equal_images_are_one_group(equal, monkeypatch):
     blank = Appearances(
         tuple(digests), np.full((3000, 2), 9), np.full((3000, SIDE, SIDE), 255, np.uint8)
     )
-    assert find_duplicates(blank, rows(3000)) == (Group(tuple(range(3000)), equal, 1.0),)
+    every = tuple(range(3000))
+    numbers = (0,) * 3000 if equal else every
+    assert find_duplicates(blank, rows(3000)) == (Group(every, numbers, 1.0),)
 
 
 @pytest.mark.parametrize("count", [1, 2])

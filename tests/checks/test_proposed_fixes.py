@@ -43,7 +43,7 @@ def test_the_reason_names_the_one_of_several_labels_that_is_doubted():
 
 
 def test_a_class_keeps_train_images():
-    group = Duplicates((*(image("train", i) for i in (0, 3, 6)), image("eval", 0)), True, 1.0)
+    group = Duplicates((*(image("train", i) for i in (0, 3, 6)), image("eval", 0)), (0,) * 4, 1.0)
     rows = proposed_fixes(checked(duplicates=(group,)))
     assert [(row.path, row.leave_out) for row in rows] == [
         ("t0.jpg", ""), ("t3.jpg", ""), ("t6.jpg", "")
@@ -56,7 +56,7 @@ def test_every_class_of_an_image_keeps_train_images():
     found = checked(
         counts={"train": {"ant": 5, "bee": 4, "fly": 2}, "eval": dict.fromkeys(CLASSES, 1)},
         duplicates=tuple(
-            Duplicates((image("train", n, labels[n]), image("eval", n, labels[n])), True, 1.0)
+            Duplicates((image("train", n, labels[n]), image("eval", n, labels[n])), (0, 0), 1.0)
             for n in (0, 2, 3, 6, 7)
         ),
     )
@@ -67,8 +67,43 @@ def test_every_class_of_an_image_keeps_train_images():
 
 
 def test_a_shared_image_with_two_labels_is_left_to_a_person():
-    group = Duplicates((image("train", 0), image("eval", 1, "bee")), True, 1.0)
+    group = Duplicates((image("train", 0), image("eval", 1, "bee")), (0, 0), 1.0)
     assert [row.leave_out for row in proposed_fixes(checked(duplicates=(group,)))] == ["", ""]
+
+
+def test_a_near_copy_does_not_keep_what_has_the_bytes_of_an_eval_image():
+    """Whatever its label is; and a copy of other bytes is never left out."""
+    copy, other, evaluated = image("train", 0), image("train", 3), image("eval", 0)
+    group = Duplicates((other, copy, evaluated), (3, 0, 0), 0.9)
+    assert proposed_fixes(checked(duplicates=(group,))) == [
+        Fix("train", "t3.jpg", "ant", reason="nearly the same as eval image e0.jpg"),
+        Fix("train", "t0.jpg", "ant", "", "yes", "the same bytes as eval image e0.jpg"),
+    ]
+    mixed = replace(group, images=(replace(other, label="bee"), copy, evaluated))
+    rows = {row.path: row for row in proposed_fixes(checked(duplicates=(mixed,)))}
+    assert [path for path, row in rows.items() if row.leave_out] == ["t0.jpg"]
+    assert rows["e0.jpg"].reason == "the same bytes as train image t0.jpg"
+
+
+def test_of_eval_images_of_equal_bytes_the_one_with_its_label_is_named():
+    images = (image("train", 0), image("eval", 0, "bee"), image("eval", 1))
+    first, *_ = rows = proposed_fixes(checked(duplicates=(Duplicates(images, (0, 0, 0), 1.0),)))
+    assert [row.path for row in rows] == ["e0.jpg", "e1.jpg", "t0.jpg"]
+    assert first.reason == "the same bytes as train image t0.jpg, which is labelled ant"
+    assert (rows[-1].leave_out, rows[-1].reason) == ("yes", "the same bytes as eval image e1.jpg")
+
+
+def test_a_leak_is_named_rather_than_a_copy_in_the_same_split():
+    images = (image("train", 0), image("train", 3), image("eval", 0))
+    rows = proposed_fixes(checked(duplicates=(Duplicates(images, (0, 0, 2), 0.9),)))
+    assert [row.reason for row in rows] == ["nearly the same as eval image e0.jpg"] * 2
+    within = (image("train", 0), image("train", 3, "bee"), image("train", 6))
+    rows = proposed_fixes(checked(duplicates=(Duplicates(within, (0, 1, 0), 0.9),)))
+    assert [row.reason for row in rows] == [
+        "the same bytes as train image t6.jpg",
+        "nearly the same as train image t0.jpg, which is labelled ant",
+        "the same bytes as train image t0.jpg",
+    ]
 
 
 def test_nothing_found_gives_no_rows():

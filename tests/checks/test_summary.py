@@ -39,14 +39,27 @@ def test_nothing():
 
 def test_of_a_large_group_one_image_of_each_split_and_label_is_shown():
     every = (*(image("train", i) for i in range(4)), image("eval", 0), image("eval", 1, "bee"))
-    found = [*lines(checked(duplicates=(Duplicates(every, exact=True, similarity=1.0),)))]
+    found = [*lines(checked(duplicates=(Duplicates(every, (0,) * 6, similarity=1.0),)))]
     assert found[-1] == (
         "  t0.jpg (train, ant) = e0.jpg (eval, ant) = e1.jpg (eval, bee) and 3 more"
     )
 
 
+def test_of_near_duplicates_those_of_equal_bytes_come_together():
+    every = (*(image("train", i) for i in range(4)), image("eval", 0))
+    shown = {
+        (0, 1, 1, 2, 0): "  t0.jpg (train) = e0.jpg (eval) ≈ t1.jpg (train) and 2 more",
+        (0, 1, 2, 3, 3): "  t3.jpg (train) = e0.jpg (eval) ≈ t0.jpg (train) and 2 more",
+        (0, 0, 1, 1, 2): "  t0.jpg (train) = t1.jpg (train) ≈ e0.jpg (eval) and 2 more",
+        (0, 1, 2, 3, 4): "  t0.jpg (train) ≈ e0.jpg (eval) ≈ t1.jpg (train) and 2 more",
+    }
+    for equal, line in shown.items():
+        found = [*lines(checked(duplicates=(Duplicates(every, equal, 0.9),)))]
+        assert found[-1] == line
+
+
 def test_the_first_of_many():
-    group = Duplicates(tuple(image("train", i) for i in range(5)), exact=True, similarity=1.0)
+    group = Duplicates(tuple(image("train", i) for i in range(5)), (0,) * 5, similarity=1.0)
     suspects = tuple(replace(SUSPECT, image=image("train", i)) for i in range(9))
     found = [*lines(checked(duplicates=(group,), suspects=suspects))]
     assert "  t0.jpg (train) = t1.jpg (train) = t2.jpg (train) and 2 more" in found

@@ -10,7 +10,7 @@ from tlf.reports.page import write_page
 from tlf.reports.panels import calibration, curves, findings, provenance, what_trained
 
 EVIL = ImageRef("eval", 0, '"><img src=https://example.org/x>', "<script>")
-PAIR = Duplicates((EVIL, ImageRef("train", 0, "a.jpg", "ants")), exact=True, similarity=1.0)
+PAIR = Duplicates((EVIL, ImageRef("train", 0, "a.jpg", "ants")), (0, 0), similarity=1.0)
 FOUND = Findings({"train": 3, "eval": 2}, {"train": {"ants": 3}}, duplicates=(PAIR,))
 
 

@@ -72,7 +72,7 @@ def test_names_are_text_in_the_page(tmp_path):
     markup = image("train", 0, "<script>alert(1)</script>")
     other = image("eval", 0, '"><img src=x>')
     folder = write_check(
-        checked(duplicates=(Duplicates((markup, other), True, 1.0),)), tmp_path / "x"
+        checked(duplicates=(Duplicates((markup, other), (0, 0), 1.0),)), tmp_path / "x"
     )
     page = (folder / "check.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page

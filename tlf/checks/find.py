@@ -161,7 +161,7 @@ def _compared(
         images={"train": len(splits.train), "eval": len(splits.eval)},
         class_counts=_class_counts(embedded),
         duplicates=tuple(
-            Duplicates(tuple(images[i] for i in group.images), group.exact, group.similarity)
+            Duplicates(tuple(images[i] for i in group.images), group.equal, group.similarity)
             for group in groups
         ),
         suspects=suspects,

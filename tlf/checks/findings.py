@@ -28,10 +28,24 @@ class Duplicates:
     """Images that show the same."""
 
     images: tuple[ImageRef, ...]
-    exact: bool
-    """Whether their bytes are equal; otherwise they are near-duplicates."""
+    equal: tuple[int, ...]
+    """For each a number: those of one number have the same bytes, all others are near-duplicates.
+    """
     similarity: float
     """The least similarity between neighbours of the group; 1 where their bytes are equal."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether the bytes of all are equal."""
+        return len(set(self.equal)) == 1
+
+    @property
+    def copies(self) -> tuple[tuple[ImageRef, ...], ...]:
+        """Those that have the same bytes as others, each such set."""
+        sets: dict[int, list[ImageRef]] = {}
+        for image, number in zip(self.images, self.equal, strict=True):
+            sets.setdefault(number, []).append(image)
+        return tuple(tuple(each) for each in sets.values() if len(each) > 1)
 
     @property
     def across_splits(self) -> bool:
@@ -137,7 +151,9 @@ def read_findings(content: Mapping[str, Any]) -> Findings:
         class_counts=content["class_counts"],
         unreadable=tuple((split, name, why) for split, name, why in content["unreadable"]),
         duplicates=tuple(
-            Duplicates(**group | {"images": _images(group["images"])})
+            Duplicates(
+                **group | {"images": _images(group["images"]), "equal": tuple(group["equal"])}
+            )
             for group in content["duplicates"]
         ),
         suspects=tuple(

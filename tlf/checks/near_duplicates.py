@@ -35,8 +35,8 @@ class Group:
 
     images: tuple[int, ...]
     """Their positions."""
-    exact: bool
-    """Whether the bytes of all are equal."""
+    equal: tuple[int, ...]
+    """For each the position of the first image with the same bytes."""
     similarity: float
     """The least similarity of two of them that were found to show the same."""
 
@@ -70,7 +70,7 @@ def find_duplicates(appearances: Appearances, rows: "Rows") -> tuple[Group, ...]
     order = np.argsort(members, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(members[order])) + 1)
     return tuple(
-        Group(tuple(part.tolist()), len(set(equal[part])) == 1, float(least[members[part[0]]]))
+        Group(tuple(part.tolist()), tuple(equal[part].tolist()), float(least[members[part[0]]]))
         for part in parts
         if len(part) > 1
     )

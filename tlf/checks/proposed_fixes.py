@@ -52,16 +52,15 @@ def _row(image: ImageRef, reason: str, leave_out: str = "") -> Fix:
     return Fix(image.split, image.name, image.label, leave_out=leave_out, reason=reason)
 
 
-def _redundant(findings: Findings, splits: Splits) -> set[ImageRef]:
-    """The train images that may be left out: eval has the same bytes under the same label, and each
-    class of theirs keeps other train images.
+def _redundant(findings: Findings, splits: Splits) -> dict[ImageRef, ImageRef]:
+    """The train images that may be left out, with the eval image that has the same bytes and the
+    same label: each class of theirs keeps other train images.
     """
     copies = {
-        image
+        image: other
         for group in findings.leaks
-        if group.exact and not group.across_classes
-        for image in group.images
-        if image.split == "train"
+        for equal in group.copies
+        for image, other in _train_copies(equal)
     }
     task, counts = task_of(splits.train.labels), findings.class_counts.get("train", {})
 
@@ -71,23 +70,47 @@ def _redundant(findings: Findings, splits: Splits) -> set[ImageRef]:
         return {name: n for name, n in zip(splits.classes, own, strict=True) if n}
 
     emptied = {name for name, lost in of_classes(copies).items() if lost >= counts.get(name, 0)}
-    return {image for image in copies if emptied.isdisjoint(of_classes([image]))}
+    return {
+        image: other for image, other in copies.items() if emptied.isdisjoint(of_classes([image]))
+    }
 
 
-def _of_group(group: Duplicates, redundant: set[ImageRef]) -> Iterator[Fix]:
+def _train_copies(equal: Iterable[ImageRef]) -> Iterator[tuple[ImageRef, ImageRef]]:
+    """The train images of a set of equal bytes, each with the first eval image of its label."""
+    evaluated: dict[str, ImageRef] = {}
+    for image in equal:
+        if image.split == "eval":
+            evaluated.setdefault(image.label, image)
+    for image in equal:
+        if image.split == "train" and image.label in evaluated:
+            yield image, evaluated[image.label]
+
+
+def _of_group(group: Duplicates, redundant: dict[ImageRef, ImageRef]) -> Iterator[Fix]:
     """A row for each image of the group but the first of those that stay."""
+    numbers = dict(zip(group.images, group.equal, strict=True))
     order = sorted(group.images, key=lambda image: image.split == "train")  # eval images stay
     for image in order[1:] if not group.across_classes else order:
-        other = _other(image, group)
-        what = "the same bytes as" if group.exact else "nearly the same as"
+        other = redundant.get(image) or _other(image, numbers)
+        same = numbers[image] == numbers[other]
+        what = "the same bytes as" if same else "nearly the same as"
         label = "" if other.label == image.label else f", which is labelled {other.label or NONE}"
         reason = f"{what} {other.split} image {other.name}{label}"
         yield _row(image, reason, "yes" if image in redundant else "")
 
 
-def _other(image: ImageRef, group: Duplicates) -> ImageRef:
-    """The image of the group that tells most about this one: of the other split, of another class,
-    or the first.
+def _other(image: ImageRef, numbers: dict[ImageRef, int]) -> ImageRef:
+    """The image of a group that tells most about this one: of the other split, of the same bytes,
+    of another class, or the first.
+
+    Parameters:
+        image: an image of the group.
+        numbers: image → the number of its bytes, for all of the group.
     """
-    others = [other for other in group.images if other != image]
-    return min(others, key=lambda o: (o.split == image.split, o.label == image.label))
+    own = numbers[image]
+
+    def rank(other: tuple[ImageRef, int]) -> tuple[bool, bool, bool]:
+        ref, number = other
+        return ref.split == image.split, number != own, ref.label == image.label
+
+    return min((other for other in numbers.items() if other[0] != image), key=rank)[0]

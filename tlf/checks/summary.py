@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from tlf.checks.checked import Checked
 from tlf.checks.findings import NONE, Duplicates, Findings, ImageRef
@@ -78,17 +79,23 @@ def _lacking(findings: Findings) -> Iterable[str]:
 
 
 def _group(group: Duplicates) -> str:
-    """The images of a group, and how equal they are.
+    """The images of a group, and how equal they are; those of equal bytes come together.
 
     >>> from tlf.checks.findings import Duplicates, ImageRef
     >>> one, other = ImageRef("train", 0, "a.jpg", "ant"), ImageRef("eval", 1, "b.jpg", "bee")
-    >>> _group(Duplicates((one, other), exact=True, similarity=1.0))
+    >>> _group(Duplicates((one, other), equal=(0, 0), similarity=1.0))
     'a.jpg (train, ant) = b.jpg (eval, bee)'
     """
-    shown = _one_of_each_first(group.images)
-    named = [_named(image) if group.across_classes else _plain(image) for image in shown]
-    more = f" and {len(named) - 3:,} more" if len(named) > 3 else ""
-    return (" = " if group.exact else " ≈ ").join(named[:3]) + more
+    numbers = dict(zip(group.images, group.equal, strict=True))
+    copied = {image for copies in group.copies for image in copies}
+    first = _one_of_each_first(sorted(group.images, key=lambda image: image not in copied))[:3]
+    places = [numbers[image] for image in first]
+    first.sort(key=lambda image: places.index(numbers[image]))
+    name = _named if group.across_classes else _plain
+    text = name(first[0])
+    for before, image in pairwise(first):
+        text += f" {'=' if numbers[before] == numbers[image] else '≈'} {name(image)}"
+    return text + (f" and {more:,} more" if (more := len(group.images) - 3) > 0 else "")
 
 
 def _one_of_each_first(images: Sequence[ImageRef]) -> list[ImageRef]:

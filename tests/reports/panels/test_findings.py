@@ -24,8 +24,8 @@ FOUND = Findings(
     class_counts={"train": {"ants": 5, "bees": 1}, "eval": {"bees": 4}},
     unreadable=(("train", "train/x.jpg", "the file is <empty>"),),
     duplicates=(
-        Duplicates((IMAGES[0], IN_EVAL), exact=True, similarity=1.0),
-        Duplicates((IMAGES[1], EVIL), exact=False, similarity=0.9712),
+        Duplicates((IMAGES[0], IN_EVAL), (0, 0), similarity=1.0),
+        Duplicates((IMAGES[1], EVIL), (0, 1), similarity=0.9712),
     ),
     suspects=(LabelSuspect(EVIL, "bees", 0.02, 0.96, (IMAGES[2],)),),
     inseparable=(Inseparable(("ants", "bees"), 0.21, 10),),
@@ -56,6 +56,15 @@ def test_every_kind_of_finding_is_shown_and_escaped():
     assert class_rows(FOUND) == [("bees", [1, 4]), ("ants", [5, 0])]
 
 
+def test_of_near_duplicates_those_of_one_file_are_named():
+    group = Duplicates((IMAGES[1], EVIL, IN_EVAL), (0, 1, 1), 0.9712)
+    html = findings_panel(replace(FOUND, duplicates=(group,))).html
+    assert (
+        "similarity 0.971; the same file: <bdi>&#34;&gt;&lt;img src=x&gt;.jpg</bdi> = "
+        "<bdi>val/3.jpg</bdi>, <strong>with different labels"
+    ) in html
+
+
 def test_of_several_labels_the_doubted_one_is_named():
     several = replace(FOUND.suspects[0].image, label="ants; <bees>")
     found = replace(FOUND, suspects=(LabelSuspect(several, "ants", 0.02, 0.96),))
@@ -84,7 +93,7 @@ def test_the_page_of_a_run_names_the_command_that_corrects_train_images():
 def test_long_lists_are_cut_and_counted():
     many = tuple(
         Duplicates((ImageRef("train", n, f"{n}", "a"), ImageRef("train", -n, f"{n}b", "a")),
-                   exact=True, similarity=1.0)
+                   (0, 0), similarity=1.0)
         for n in range(1, MOST + 51)
     )  # fmt: skip
     counts = {"train": {f"class {n}": n for n in range(10_000)}}

@@ -57,7 +57,7 @@ def test_a_page_opens_with_images_that_both_splits_have():
     assert leaks(report_of(GOOD, run=run_of([note]))) == f"{note.partition(chr(10))[0]}."
     assert leaks(report_of(GOOD, run=run_of(["another note"]))) is None
     pair = tuple(ImageRef(split, 3, "a.jpg", "ant") for split in ("train", "eval"))
-    found = Findings({"eval": 400}, {}, duplicates=(Duplicates(pair, exact=True, similarity=1.0),))
+    found = Findings({"eval": 400}, {}, duplicates=(Duplicates(pair, (0, 0), similarity=1.0),))
     report = replace(report_of(GOOD), findings=found)
     assert leaks(report).startswith(f"1 of the 400 eval images is {IN_BOTH} (1 byte for byte)")
     assert "Take care" in panel(report).html
