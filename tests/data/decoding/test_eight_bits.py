@@ -34,6 +34,16 @@ def test_a_format_that_states_its_own_white_keeps_it():
     assert found.tolist() == [[255, 128]]
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("values", [np.array([[4, 117, 9]], np.uint8), TWELVE[:1, :3] + 900])
+def test_the_transparent_value_of_a_grey_png_becomes_white(values, channels):
+    file = encoded(Image.fromarray(values), "PNG", transparency=int(values[0, 1]))
+    found = np.asarray(open_image(file, channels, white=4095)).reshape(3, -1)
+    assert (found == 255).all(1).tolist() == [False, True, False]
+    file = encoded(Image.fromarray(values), "PNG")
+    assert not (np.asarray(open_image(file, channels, white=4095)) == 255).any()
+
+
 def test_images_of_8_bits_ignore_it():
     image = noise(9, 7)
     assert np.array_equal(np.asarray(open_image(encoded(image, "PNG"), 3, white=3)), image)
@@ -57,9 +67,12 @@ def odd_images():
     clear.putalpha(Image.linear_gradient("L").resize((40, 30)))
     palette = colour.quantize(16)
     palette.info["transparency"] = 3
+    deep = Image.fromarray(TWELVE)
+    deep.info["transparency"] = 1000
     return {
         "RGBA": clear, "P": palette, "LA": clear.convert("LA"), "CMYK": colour.convert("CMYK"),
         "L": colour.convert("L"), "1": colour.convert("1"), "I;16": Image.fromarray(TWELVE),
+        "transparent I;16": deep,
     }  # fmt: skip
 
 

@@ -44,6 +44,13 @@ def test_sixteen_bits_of_grey_are_kept(form):
     assert scaled.dtype == np.uint16
 
 
+@pytest.mark.parametrize("values", [np.array([[4, 117, 9]], np.uint8), GREY[:1, :3] + 90])
+def test_the_transparent_value_of_a_grey_png_becomes_white(values):
+    data = encoded(Image.fromarray(values), "PNG", transparency=int(values[0, 1]))
+    found = decode(data, how(1, white=5000))[..., 0]
+    assert (found == 65_535).tolist() == [[False, True, False]]
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
 def test_eight_bits_are_spread_over_sixteen(channels, form):

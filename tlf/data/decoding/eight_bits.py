@@ -6,6 +6,8 @@ from tlf.errors import DataError
 from tlf.preprocessing import WHITE
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
 LARGE = 2**24
@@ -56,6 +58,22 @@ def to_eight_bits(
     return result
 
 
+def deep_grey(image: "Image.Image", white: int) -> "NDArray[np.integer]":
+    """The values (H, W) of a 16-bit grey image, up to its white; transparent pixels are white.
+
+    Parameters:
+        image: the image. A PNG may name one value that is transparent.
+        white: what ``own_white`` gave for it before it was rotated.
+    """
+    import numpy as np
+
+    held = np.asarray(image)
+    values: NDArray[np.integer] = np.minimum(held, white)
+    if (transparent := image.info.get("transparency")) is not None:
+        values[held == transparent] = white
+    return values
+
+
 def _converted(image: "Image.Image", mode: Literal["L", "RGB"], white: int | None) -> "Image.Image":
     if white is not None:
         image = _scaled(image, white)
@@ -69,7 +87,7 @@ def _scaled(image: "Image.Image", white: int) -> "Image.Image":
     from PIL import Image
 
     # This rounds to the nearest. Pillow's own conversion clips at 255.
-    values = np.minimum(np.asarray(image), white).astype(np.uint32)
+    values = deep_grey(image, white).astype(np.uint32)
     return Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8))
 
 

@@ -18,7 +18,7 @@ from tlf.data.decoding.arrays import (
 )
 from tlf.data.decoding.beyond import beyond
 from tlf.data.decoding.decode import alone, open_image, opened, reported, standard, upright_size
-from tlf.data.decoding.eight_bits import own_white
+from tlf.data.decoding.eight_bits import deep_grey, own_white
 from tlf.data.decoding.jpeg import JPEG, chosen
 from tlf.data.decoding.orientation import upright
 from tlf.data.decoding.tiff import is_tiff, tiff_size, tiff_values
@@ -171,7 +171,7 @@ def _array(image: "Image.Image", how: Preprocessing) -> "Values":
     own = own_white(image, how.white)
     if own is not None and how.depth == 16:
         image.load()  # this applies a TIFF's orientation, which would be applied again without it
-        grey = np.minimum(np.asarray(upright(image)), own).astype(np.uint16)[..., None]
+        grey = deep_grey(upright(image), own).astype(np.uint16)[..., None]
         return to_channels(to_depth(grey, 16, own), how.channels)
     if how.channels in (1, 3):
         return to_depth(np.atleast_3d(np.asarray(standard(image, how.channels))), how.depth)
