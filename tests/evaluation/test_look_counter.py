@@ -33,6 +33,7 @@ def test_each_model_has_its_own_look(runs):
     found = evaluate(runs[0], split="test", against=runs[1])
     assert found.looks == read_looks(runs[0])
     assert found.other.looks == read_looks(runs[1])
+    assert (found.test_split, found.other.test_split) == (True, False)  # not of its own recipe
     assert {look.command for look in (*found.looks, *found.other.looks)} == {
         f"tlf evaluate {runs[0]} {runs[1]} --split test"
     }

@@ -71,6 +71,8 @@ class Evaluated:
     """The two models, image by image."""
     looks: tuple[Look, ...] = ()
     """Of the test split of a run: all looks at it so far, this one included."""
+    test_split: bool = False
+    """Whether the images are the test split of the model's own run, as its recipe names it."""
     shared: tuple[Shared, ...] = ()
     """Of the test split of a run: images of it that are in another split, too."""
     doubts: tuple[str, ...] = ()

@@ -61,6 +61,7 @@ def content(evaluated: Evaluated) -> dict[str, Any]:
     }
     if evaluated.looks:
         about["looks"] = [asdict(look) for look in evaluated.looks]
+        about["test_split"] = evaluated.test_split
         about["shared_images"] = [asdict(one) for one in evaluated.shared]
     if evaluated.doubts:
         about["doubts"] = [*evaluated.doubts]

@@ -49,7 +49,8 @@ class LookCounter:
             model = Path(one.model)
             run, look = run_of(model), Look(at, command, sha256_of(model), len(images), whole)
             looks = () if run is None else count_look(run, look)
-            counted.append(replace(one, looks=looks, shared=shared))
+            own = run == self.source.recipe and not self.source.changed
+            counted.append(replace(one, looks=looks, shared=shared, test_split=own))
         return counted
 
 

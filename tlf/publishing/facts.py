@@ -101,7 +101,9 @@ def read_facts(run: Path, licence: str | None = None) -> Facts:
         weights=str(public(first.get("weights", ""))) if first else None,
         licence=find_licence(first, licence),
         trained=_train_images(run, recipe, record.provenance),
-        tested=_tested(run, looks, folders_in(recipe, run)),
+        tested=_tested(
+            run, looks, provenance.get("images", {}).get("test"), folders_in(recipe, run)
+        ),
         looks=looks,
         unlike=metadata.unlike is not None,
     )
@@ -126,10 +128,10 @@ def _train_images(
 
 
 def _tested(
-    run: Path, looks: tuple[Look, ...], folders: tuple[str, ...] = ()
+    run: Path, looks: tuple[Look, ...], images: int | None, folders: tuple[str, ...] = ()
 ) -> OnTestSplit | None:
-    """The earliest evaluation of the test split that is kept, and is of this model. ``folders``:
-    those that its sentences may name.
+    """The earliest evaluation of the test split that is kept, and is of this model. ``images``: how
+    many the split has; ``folders``: those that its sentences may name.
     """
     if not looks:
         return None
@@ -137,13 +139,26 @@ def _tested(
     kept = [
         about
         for path in sorted((run / "evaluations").glob("*/evaluation.json"))
-        if (about := _evaluation(path)).get("looks") and about.get("model_sha256") == model
+        if (about := _evaluation(path)).get("model_sha256") == model
+        and _is_of_test_split(about, images)
     ]
     if not kept:
         return None
     earliest = min(kept, key=lambda about: len(about["looks"]))
     unsaid = [{k: v for k, v in look.items() if k != "command"} for look in earliest["looks"]]
     return OnTestSplit(public(earliest | {"looks": unsaid}, folders), looks)
+
+
+def _is_of_test_split(about: Mapping[str, Any], images: int | None) -> bool:
+    """Whether an evaluation.json is about the test split of the run's own recipe: other images are
+    a look at it, too, where one test image is among them. ``images``: how many the split has.
+    """
+    if not (looks := about.get("looks")):
+        return False
+    if "test_split" in about:
+        return about["test_split"] is True
+    whole = looks[-1].get("under") is None and looks[-1].get("images") == images
+    return whole and not str(about.get("data")).endswith(" with changed data")
 
 
 def _evaluation(path: Path) -> dict[str, Any]:
