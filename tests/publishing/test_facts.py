@@ -8,7 +8,7 @@ import pytest
 
 import tlf as package
 from tlf.errors import RunError
-from tlf.evaluation.looks import Look
+from tlf.evaluation.looks import Look, count_look
 from tlf.evaluation.models import sha256_of
 from tlf.publishing import facts as module
 from tlf.publishing.card.card import make_card
@@ -102,6 +102,21 @@ def test_an_evaluation_of_an_earlier_version_has_no_mark(run_copy, changes, kept
     old = {"model_sha256": sha256_of(run_copy), "data": "the test split of runs/b"}
     write_evaluations(run_copy, test={**old, "looks": [asdict(LOOK)], **changes})
     assert (module._tested(run_copy, (LOOK,), 9) is not None) == kept
+
+
+@pytest.mark.parametrize(
+    ("under", "shown"),
+    [
+        ("/home/me/secret/mixed", "mixed"),
+        ("/home/me/my secret/mixed, split val", "mixed, split val"),
+        ("the eval split of {run} with changed data", "the eval split of run with changed data"),
+    ],
+)
+def test_no_folder_of_images_that_were_a_look_is_told(run_copy, under, shown):
+    count_look(run_copy, replace(LOOK, under=under.format(run=run_copy)))
+    facts = read_facts(run_copy)
+    assert [look.under for look in facts.looks] == [shown]
+    assert f"test split of the run: {shown} counts as a look." in str(make_card(facts, Place()))
 
 
 def test_a_run_that_has_no_model_is_refused(run_copy, tmp_path):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,9 @@ def read_facts(run: Path, licence: str | None = None) -> Facts:
         )
     check_predicted(run)
     metadata = read_metadata(run / "head.safetensors")
-    record, recipe, looks = record_of(run), recorded_recipe(run), read_looks(run)
+    record, recipe = record_of(run), recorded_recipe(run)
+    folders = folders_in(recipe, run)
+    looks = tuple(replace(one, under=public(one.under, folders)) for one in read_looks(run))
     provenance = public_provenance(record.provenance, recipe)
     first = first_backbone(recipe.get("backbone", {}), record.provenance.get("started_from", ()))
     return Facts(
@@ -101,9 +103,7 @@ def read_facts(run: Path, licence: str | None = None) -> Facts:
         weights=str(public(first.get("weights", ""))) if first else None,
         licence=find_licence(first, licence),
         trained=_train_images(run, recipe, record.provenance),
-        tested=_tested(
-            run, looks, provenance.get("images", {}).get("test"), folders_in(recipe, run)
-        ),
+        tested=_tested(run, looks, provenance.get("images", {}).get("test"), folders),
         looks=looks,
         unlike=metadata.unlike is not None,
     )
