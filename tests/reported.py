@@ -33,8 +33,9 @@ def predicted_of(
 
 
 def report_of(predicted: Predicted, **fields: Any) -> Report:
-    """A report of predictions, with intervals of a few resamples."""
-    return Report("mine", predicted, evaluation(predicted, resamples=20), **fields)
+    """A report of predictions of an eval split, with intervals of a few resamples."""
+    figures = evaluation(predicted, resamples=20)
+    return Report("mine", predicted, figures, **{"split": "eval", **fields})
 
 
 def jpeg(seed: int = 0, side: int = 40) -> bytes:

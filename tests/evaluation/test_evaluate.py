@@ -169,7 +169,9 @@ def test_each_look_at_the_test_split_is_counted(run_copy, images, monkeypatch):
     assert first.shared == ()
     names = {*first.predicted.names}
     assert names < {str(path.relative_to(images)) for path in images.glob("train/*/*")}
-    assert not names & {*evaluate(run_copy, split="train").predicted.names}
+    trained = evaluate(run_copy, split="train")
+    assert not names & {*trained.predicted.names}
+    assert (first.split, trained.split) == ("test", "train")
     again = evaluate(run_copy, split="test", tta="flip")
     assert [look.command for look in read_looks(run_copy)] == [
         f"tlf evaluate {run_copy} --split test",

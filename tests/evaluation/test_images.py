@@ -21,7 +21,9 @@ def test_by_default_the_images_are_the_own_eval_split(finished):
     assert names(source_of(finished / "exports/m.onnx", None, (), "eval")) == {"val"}
     train = source_of(finished, None, (), "train")
     assert (train.name, train.run, names(train)) == ("train", None, {"train"})
-    assert names(source_of(finished, None, (), "val")) == {"val"}
+    assert (source.split, train.split) == ("eval", "train")
+    named = source_of(finished, None, (), "val")
+    assert (named.split, names(named)) == (None, {"val"})  # as the dataset calls it
 
 
 def test_overrides_change_the_data_of_the_run(finished, drawn, tmp_path):
@@ -38,7 +40,7 @@ def test_overrides_change_the_data_of_the_run(finished, drawn, tmp_path):
 def test_a_folder_is_evaluated_whole_where_it_has_no_splits(finished, images, tmp_path):
     source = source_of(finished, images / "val", (), None)
     assert (source.title, source.name) == (str(images / "val"), "val")
-    assert len(source.found.images) == 11
+    assert (len(source.found.images), source.split) == (11, None)
     assert names(source_of(finished, images, (), None)) == {"val"}
     train = source_of(finished, images, (), "train")
     assert (names(train), train.name) == ({"train"}, f"{images.name}-train")

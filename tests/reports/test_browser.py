@@ -18,13 +18,13 @@ from tlf.results import Neighbour
 LABELS = [0] * 10 + [1] * 10 + [2] * 10
 GUESSES = [0] * 6 + [1] * 4 + [1] * 9 + [2] + [2] * 10
 """Four images of the first class are taken for the second, one of the second for the third."""
+PREDICTED = predicted_of(LABELS, GUESSES, EVIL_CLASSES)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The report of three classes and 30 images, whose names are markup."""
-    predicted = predicted_of(LABELS, GUESSES, EVIL_CLASSES)
-    names = (EVIL_NAME, *predicted.names[1:])
+    names = (EVIL_NAME, *PREDICTED.names[1:])
     predicted = predicted_of(LABELS, GUESSES, EVIL_CLASSES, names=names)
     near = (Neighbour(EVIL_NAME, EVIL_CLASSES[0], 0.91, partial(jpeg, 99)),)
     path = tmp_path_factory.mktemp("page") / "report.html"
@@ -89,6 +89,30 @@ def test_a_wrong_label_is_ticked_kept_and_downloaded(opened):
     assert (rows[1]["new_label"], rows[1]["leave_out"]) == ("", "yes")
     opened.click("#fixes-clear")
     assert opened.do("return localStorage.length") == 0
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_tick_is_about_the_split_of_the_page(browser, tmp_path, split):
+    write_report_page(report_of(PREDICTED, split=split), tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    browser.click("#images-list input")
+    browser.click("#fixes-download")
+    (row,) = downloaded(browser.downloads / "fixes.csv")
+    assert (row["split"], row["path"]) == (split, "val/019.jpg")
+    browser.driver.refresh()
+    assert len(browser.all("#images-list input:checked")) == 1
+    browser.click("#fixes-clear")
+
+
+def test_labels_of_images_of_no_split_cannot_be_ticked(browser, tmp_path):
+    write_report_page(report_of(PREDICTED, split=None), tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    browser.complaints()
+    assert browser.all("#images input, .fixes") == []
+    browser.click("#images-more")
+    assert len(browser.all("#images-list > li")) == 30
+    assert browser.do("return document.activeElement.matches('#images-list > li:nth-child(25)')")
+    assert browser.complaints() == []
 
 
 def test_what_the_browser_kept_may_be_damaged(opened):

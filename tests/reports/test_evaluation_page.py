@@ -1,5 +1,6 @@
 """The folder of an evaluation appears whole, and replaces no other."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -27,6 +28,14 @@ def test_the_page_says_what_is_evaluated_and_what_is_left_out(tmp_path):
     assert "Left out: 2 images of classes that the model does not know: &#39;&lt;b&gt;&#39;" in html
     assert "Left out: 1 image that cannot be read." in html
     assert "data:image/jpeg" in html
+
+
+@pytest.mark.parametrize("split", [None, "train", "eval", "test"])
+def test_labels_are_ticked_in_the_split_that_the_images_are(tmp_path, split):
+    folder = write_evaluation(replace(EVALUATED, split=split), tmp_path / "x")
+    html = (folder / "report.html").read_text()
+    assert f'"split":{json.dumps(split)}' in html.replace('": ', '":')
+    assert ("Download fixes.csv" in html) == (split is not None)
 
 
 def test_a_folder_that_is_there_stays(tmp_path):

@@ -69,6 +69,9 @@ class Evaluated:
     """The second of two models."""
     comparison: AnyComparison | None = field(default=None, repr=False)
     """The two models, image by image."""
+    split: str | None = None
+    """Which split of the run's recipe the images are, with the options that change it: ``train``,
+    ``eval`` or ``test``; None: they are others."""
     looks: tuple[Look, ...] = ()
     """Of the test split of a run: all looks at it so far, this one included."""
     test_split: bool = False
@@ -161,7 +164,8 @@ def evaluate(
 def _evaluated(models: Sequence[Path], source: Source, how: How, command: str) -> list[Evaluated]:
     """Each model on the images of a source. Looks at the test split of a run are counted."""
     counter = look_counter(models, source)
-    return counter.counted([evaluated_on(model, source, how) for model in models], command)
+    found = [replace(evaluated_on(model, source, how), split=source.split) for model in models]
+    return counter.counted(found, command)
 
 
 def evaluated_on(model: Path, source: Source, how: How, files: Path | None = None) -> Evaluated:

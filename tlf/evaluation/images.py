@@ -56,6 +56,8 @@ class Source:
     """Whether overrides change that recipe."""
     drawn: bool = False
     """Whether they are test images that were drawn out of others."""
+    split: str | None = None
+    """Which split of that recipe they are: ``train``, ``eval`` or ``test``."""
 
     @cached_property
     def found(self) -> Labelled:
@@ -100,9 +102,8 @@ def source_of(
             _plain(name),
             lambda: _own(run, overrides, split),
             run if own else None,
-            recipe=run,
-            changed=bool(overrides),
-        )
+            recipe=run, changed=bool(overrides), split=name,
+        )  # fmt: skip
     if not overrides:
         raise RunError(
             f"{with_absolute(model)} is not in the folder of a run, so it has no images of its "
@@ -135,10 +136,8 @@ def _other_split(run: Path, overrides: Sequence[str], split: str) -> Source:
         _plain(split),
         find,
         others=lambda: {"train": splits().train, "eval": splits().eval},
-        recipe=run,
-        changed=bool(overrides),
-        drawn=isinstance(data.test, float),
-    )
+        recipe=run, changed=bool(overrides), drawn=isinstance(data.test, float), split="test",
+    )  # fmt: skip
 
 
 def _titled(data: str, split: str | None) -> str:

@@ -44,6 +44,7 @@ def _report(evaluated: Evaluated) -> AnyReport:
     return replace(
         report_of(title, evaluated.predicted, evaluated.evaluation),
         read=evaluated.read,
+        split=evaluated.split,
         cautions=(*cautions(evaluated),),
         missing=tuple(f"Left out: {text}." for text in left_out(evaluated)),
     )

@@ -48,6 +48,9 @@ class Content:
     """Image of ``predicted`` → the train images that look most like it, the nearest first."""
     run: RunRecord | None = None
     """None where the images are not the eval split of a run."""
+    split: str | None = None
+    """Which split of a run's recipe the images are, as a fixes.csv names it: ``train``, ``eval`` or
+    ``test``; None where they are others: their labels cannot be ticked."""
     findings: "Findings | None" = None
     """What a check of the images has found; None: they were not checked."""
     read_found: "Callable[[ImageRef], bytes] | None" = None

@@ -135,6 +135,7 @@ def read_report(folder: Path, record: RunRecord) -> AnyReport:
     return replace(
         report_of(folder.name, predicted, predicted.evaluation()),
         run=record,
+        split="eval",
         calibrated=calibrated,
         cautions=_cautions(folder, record, predicted),
         missing=unknown,

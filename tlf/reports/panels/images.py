@@ -67,6 +67,7 @@ def panel(report: Report) -> Panel:
         thumbnails=report.read is not None,
         nearest=bool(report.neighbours),
         run=report.run is not None,
+        ticks=report.split is not None,
     )
     _without_files_of(cards, data["files"])
     return Panel("images", "Images", html, data)
@@ -77,6 +78,7 @@ def _columns(report: Report, images: Sequence[int]) -> dict[str, Any]:
     predicted = report.predicted
     return {
         "id": report.id,
+        "split": report.split,
         "classes": [*predicted.classes],
         "names": [predicted.names[i] for i in images],
         "labels": predicted.labels[images].tolist(),

@@ -3,7 +3,9 @@
 (() => {
   const { data, state, element, percent, count, fixes } = report;
   const images = data("images");
-  const { classes, names, labels, predicted, own, highest, right, near, files, thumbnails } = images;
+  const { classes, names, labels, predicted, own, highest, right, near, files, thumbnails } =
+    images;
+  const { split } = images; // null: labels cannot be ticked
   const shown = new Set((data("confusion") || { shown: [] }).shown);
   const list = document.getElementById("images-list");
   const template = document.getElementById("images-card").content.firstElementChild;
@@ -96,7 +98,7 @@
       const value = select.value;
       const index = value === "" || value === LEAVE_OUT ? null : +value;
       ticks.set({
-        split: "eval",
+        split,
         path,
         label: classes[labels[i]],
         new_label: index === null ? "" : classes[index],
@@ -104,7 +106,7 @@
         reason: `predicted ${classes[predicted[i]]}, probability ${highest[i]}`,
       });
     };
-    const stored = ticks.get("eval", path);
+    const stored = ticks.get(split, path);
     if (stored) {
       tick.checked = true;
       const index = stored.new_label === "" ? "" : classes.indexOf(stored.new_label);
@@ -115,7 +117,7 @@
       if (tick.checked) {
         choose(isRight(i) ? "" : predicted[i]);
         save();
-      } else ticks.remove("eval", path);
+      } else ticks.remove(split, path);
     });
     select.addEventListener("change", save);
   };
@@ -137,7 +139,8 @@
     slot("loss").textContent = own[i] ? (-Math.log(own[i])).toFixed(2) : "∞";
     slot("verdict").textContent = isRight(i) ? "right" : "wrong";
     nearest(slot("near"), i);
-    wire(made, i);
+    if (split) wire(made, i);
+    else made.tabIndex = -1; // "Show more" leads to it
     return made;
   };
 
@@ -172,8 +175,10 @@
     const first = list.children.length;
     visible += PAGE;
     show();
-    list.children[first].querySelector("input").focus();
+    (list.children[first].querySelector("input") || list.children[first]).focus();
   });
+  state.follow(show);
+  if (!split) return;
 
   const counted = document.getElementById("fixes-count");
   const told = () => {
@@ -192,5 +197,4 @@
     ticks.clear();
     show();
   });
-  state.follow(show);
 })();

@@ -88,4 +88,4 @@ def _report(folder: Path, images: int, classes: tuple[str, ...]) -> Report:
     )
     history = results(3, ("stem", "top"))
     run = RunRecord(history, (), {}, 'output = "run"\n', history[-1], folder)
-    return Report(ODD[1], predicted, evaluation(predicted, resamples=10), run=run)
+    return Report(ODD[1], predicted, evaluation(predicted, resamples=10), run=run, split="eval")
