@@ -6,13 +6,18 @@ import shutil
 import pytest
 
 import tlf
+from archives import files_of, write_parquet, write_tar
 from small import HEAD_ALONE, write_recipe
+from tlf.components import Split
+from tlf.data.inspection.readable import subset
+from tlf.data.splitting.pool import pooled
 from tlf.errors import DataError
-from tlf.evaluation.doubts import doubts
+from tlf.evaluation.doubts import _places, doubts, seen_at_start
 from tlf.evaluation.evaluate import evaluate
 from tlf.evaluation.images import source_of
 from tlf.evaluation.looks import FILE
 from tlf.evaluation.summary import result_lines
+from tlf.plugins.attribution import AttributedRead
 from tlf.recipe.plan import find_splits, read_plan
 from tlf.runs.identity import _test_identity
 
@@ -193,6 +198,79 @@ def test_test_images_of_an_earlier_chapter_are_not_forgotten(run):
     note(folder, earlier=[{"test_sha256": "other"}])
     (text,) = doubts(folder, source_of(folder, None, (), "test"))
     assert text.startswith("Before it was resumed, the run had other test images")
+
+
+@pytest.fixture
+def sharded(images, tmp_path):
+    """Writes the folder of a run on shards: two of one pair of webdataset's keys."""
+
+    def written(name, data):
+        folder = tmp_path / name
+        folder.mkdir()
+        table = f'[data]\nkind = "shards"\n{data}\n{HEAD_ALONE}'
+        write_recipe(folder / "recipe.toml", images, table)
+        (folder / "provenance.json").write_text("{}")
+        return folder
+
+    for split in ("train", "val"):
+        members = {}
+        for number, (path, data) in enumerate(files_of(images / split).items()):
+            label = path.split("/")[0].encode()
+            members |= {f"{number:06}.jpg": data, f"{number:06}.cls": label}
+        write_tar(tmp_path / f"{split}.tar", members)
+    return written
+
+
+def test_images_of_other_shards_are_others_though_their_keys_are_the_same(sharded, tmp_path):
+    one = sharded("one", f'train = "{tmp_path}/train.tar"')
+    other = sharded("other", f'train = "{tmp_path}/val.tar"\nfraction = 0.5')
+    note(other, started_from=[{"folder": str(one)}])
+    source = source_of(other, None, (), "eval")
+    trained = find_splits(read_plan(one / "recipe.toml")).train
+    assert {*source.found.images.names} & {*trained.names}
+    assert [*doubts(other, source)] == []
+    recipe = read_plan(other / "recipe.toml", [f"start_from={one}"]).recipe
+    assert seen_at_start(recipe, [source.found.images]) == {}
+    assert [*seen_at_start(recipe, [trained]).values()] == [len(trained)]
+
+
+@pytest.mark.parametrize("evaluated", ["", "val.tar"])
+def test_folds_of_the_same_shards_share_images(sharded, tmp_path, evaluated):
+    """Where both splits have the same keys, their names begin with the split in folds alone."""
+    own = f'train = "{tmp_path}/train.tar"' + f'\neval = "{tmp_path}/{evaluated}"' * bool(evaluated)
+    one, other = (sharded(f"{n}", f"{own}\nfolds = 2\nfold = {n}") for n in (1, 2))
+    source = source_of(one, None, (), "eval")
+    count = len(source.found.images)
+    (text,) = doubts(other, source)
+    assert text.startswith(f"{count} of the {count} images are in the train split of {other}")
+    if evaluated:
+        (text,) = doubts(other, source_of(other, None, (), evaluated))
+        held_out = find_splits(read_plan(other / "recipe.toml")).eval.names
+        count = 11 - sum(name.startswith("eval/") for name in held_out)
+        assert text.startswith(f"{count} of the 11 images are in the train split of {other}")
+
+
+def test_rows_of_another_table_are_other_images(sharded, images, tmp_path):
+    rows = [(None, data, path.split("/")[0]) for path, data in files_of(images / "train").items()]
+    runs = []
+    for name in ("one", "other"):
+        write_parquet(tmp_path / f"{name}.parquet", rows)
+        folder = sharded(name, f'name = "{tmp_path}/{name}.parquet"')
+        text = (folder / "recipe.toml").read_text()
+        (folder / "recipe.toml").write_text(text.replace('"shards"', '"hub"'))
+        runs.append(folder)
+    one, other = runs
+    assert [*doubts(one, source_of(other, None, (), "train"))] == []
+    (text,) = doubts(one, source_of(one, None, ["data.seed=1"], "train"))
+    assert f"images are in the train split of {one}" in text
+
+
+def test_a_name_in_the_dataset_of_a_plugin_means_the_same_in_that_dataset_only():
+    one, other = (Split(("a",), (0,), AttributedRead(bytes, None, own)) for own in ("X()", "Y()"))
+    names = [*_places(subset(one, [0])), *_places(pooled([one, other]))]
+    assert names[0] in {*_places(one)}
+    assert {*_places(one)}.isdisjoint(_places(other))
+    assert len({*names[1:]}) == 2
 
 
 def note(folder, **about):

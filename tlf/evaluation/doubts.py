@@ -1,14 +1,15 @@
 """Images that a run has trained on, or may have trained on: figures of them are too high."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tlf.components import Labelled, Split
-from tlf.data.inspection.readable import ReadSubset, listing_sha256, subset
+from tlf.data.inspection.readable import ReadSubset, ask, listing_sha256, subset
 from tlf.data.splits import ReadFile, listed
+from tlf.data.splitting.pool import ReadEither
 from tlf.errors import DataError, PluginError, RecipeError
 from tlf.evaluation.images import Source
 from tlf.inference.model_files import recorded, same_eval_images
@@ -147,12 +148,22 @@ def _members(about: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return () if same else about.get("soup", {}).get("runs", [])[1:]
 
 
-def _places(split: Split) -> Sequence[str]:
-    """Where each image is: its file; its name where it is none."""
-    read, places = split.read, [*range(len(split))]
-    while isinstance(read, ReadSubset):
-        places = [read.indices[place] for place in places]
-        read = read.split.read
-    if isinstance(read, ReadFile):
-        return [os.path.abspath(read.path(place)) for place in places]
-    return split.names
+def _places(split: Split) -> Iterator[str]:
+    """What tells each image from all others: its file; the hash of its bytes, where that is known
+    without reading; else its dataset and its name.
+    """
+    for name, index in zip(split.names, range(len(split)), strict=True):
+        read, place = _stored(split.read, index)
+        if isinstance(read, ReadFile):
+            yield os.path.abspath(read.path(place))
+        elif digest := ask(read, "digest", place):
+            yield digest.hex()
+        else:
+            yield f"{getattr(read, 'origin', '')}{name}"
+
+
+def _stored(read: Callable[[int], bytes], index: int) -> tuple[Callable[[int], bytes], int]:
+    """What reads an image for its dataset, through all subsets and pools, and its index there."""
+    while isinstance(read, ReadSubset | ReadEither):
+        read, index = read.within(index)
+    return read, index

@@ -12,7 +12,7 @@ from tlf.components import Dataset, Labelled, Split
 from tlf.data.fixes import labelled_with_fixes
 from tlf.data.listing.compact import Numbers, alike, chosen
 from tlf.data.listing.printable_names import printable_names
-from tlf.data.splits import listed
+from tlf.data.splits import ReadFile, listed
 from tlf.errors import DataError, RecipeError, RunError
 from tlf.evaluation.groups import group_of, with_groups
 from tlf.evaluation.models import run_of
@@ -222,9 +222,10 @@ def _one_split(data: Data, plugins: Plugins, split: str | None, group: str | Non
     """
     offer = plugins.catalogue.offer(data.dataset)
     found = with_groups(_found(data.dataset, offer, split), data.group, group)
-    if offer.plugin.name != "tlf":
-        images = replace(found.images, read=AttributedRead(found.images.read, offer))
-        found = replace(found, images=images)
+    read = found.images.read
+    if offer.plugin.name != "tlf" and not isinstance(read, ReadFile):
+        attributed = AttributedRead(read, offer, repr(data.dataset))
+        found = replace(found, images=replace(found.images, read=attributed))
     return labelled_with_fixes(_printable(found), data.fixes or ())
 
 

@@ -93,6 +93,8 @@ class AttributedRead:
 
     read: Callable[[int], bytes]
     offer: Offer
+    origin: str = ""
+    """The dataset with its options: names of images mean the same in it only."""
 
     def __call__(self, index: int) -> bytes:
         """The bytes of an image file.

@@ -229,7 +229,7 @@ def _built(data: Data, offer: Offer, task: Task) -> Splits:
         for split in filter(None, (splits.train, splits.eval, splits.test)):
             task.check_labels(split.labels, len(splits.classes))
         task.check_classes(splits.classes)
-    return each_split(splits, lambda split: _attributed(split, offer))
+    return each_split(splits, lambda split: _attributed(split, offer, repr(dataset)))
 
 
 def _asked(data: Data) -> Asked:
@@ -244,11 +244,11 @@ def _asked(data: Data) -> Asked:
     )
 
 
-def _attributed(split: Split, offer: Offer) -> Split:
+def _attributed(split: Split, offer: Offer, origin: str) -> Split:
     """The same split, whose errors name the plugin of its dataset."""
     if offer.plugin.name == "tlf" or isinstance(split.read, ReadFile):
         return split
-    return replace(split, read=AttributedRead(split.read, offer))
+    return replace(split, read=AttributedRead(split.read, offer, origin))
 
 
 def with_splits(plan: Plan) -> Plan:

@@ -174,10 +174,12 @@ class Hub:
             f"{where}: the column {image!r} does not hold images; set data.image",
         )
         values = {column: texts(where, table, column) for column in columns}
+        origin = repr((self.name, self.config, self.revision))
         if holds_lists(table.features[label]):
             groups, several = rows_by_classes(where, table, label)
-            return Part(name, images, image, groups, values, several)
-        return Part(name, images, image, rows_by_class(where, table, label), values)
+            return Part(name, images, image, groups, values, several, origin)
+        groups = rows_by_class(where, table, label)
+        return Part(name, images, image, groups, values, origin=origin)
 
     def _splits(
         self,

@@ -28,12 +28,14 @@ class Part:
     """Column → its value in each row."""
     several: tuple[str, ...] | None = None
     """The classes, where rows have lists of them: then the groups' names are texts of several."""
+    origin: str = ""
+    """Which dataset it is a split of."""
 
     def split(self, groups: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Split:
         """The rows of ``groups``; labels are positions in ``classes``."""
         rows, labels = labelled(groups, classes)
         names = Names(f"{self.name}[{row}]" for row in rows)
-        read = ReadRow(self.images, self.image, rows)
+        read = ReadRow(self.images, self.image, rows, self.origin)
         values = {name: Names(of[row] for row in rows) for name, of in self.columns.items()}
         return Split(names, labels, read, values)
 
@@ -45,6 +47,8 @@ class ReadRow:
     images: Any
     image: str
     rows: Sequence[int]
+    origin: str
+    """The dataset in which the name of an image, of its split and row, is there once."""
 
     def __call__(self, index: int) -> bytes:
         """The bytes of one row's image, or of the file that the row names.

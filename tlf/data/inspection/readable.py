@@ -103,6 +103,10 @@ class ReadSubset:
         found: int | None = ask(self.split.read, "size", self.indices[index])
         return found
 
+    def within(self, index: int) -> tuple[Callable[[int], bytes], int]:
+        """What reads one image, and its index there."""
+        return self.split.read, self.indices[index]
+
 
 def ask(read: Callable[[int], bytes], verb: str, index: int) -> Any:  # noqa: ANN401 - see Split.read
     """What an optional method of ``Split.read`` says about an image; None where it has none."""

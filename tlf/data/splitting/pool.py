@@ -19,28 +19,28 @@ class ReadEither:
 
     def __call__(self, index: int) -> bytes:
         """The bytes of one image."""
-        read, place = self._place(index)
+        read, place = self.within(index)
         return read(place)
 
     def stamp(self, index: int) -> Stamp | None:
         """What the file system says about one image, if it is a file of its own."""
-        read, place = self._place(index)
+        read, place = self.within(index)
         found: Stamp | None = ask(read, "stamp", place)
         return found
 
     def digest(self, index: int) -> bytes | None:
         """The SHA-256 of one image, if it is known without reading."""
-        read, place = self._place(index)
+        read, place = self.within(index)
         found: bytes | None = ask(read, "digest", place)
         return found
 
     def size(self, index: int) -> int | None:
         """The bytes of one image, if their number is known without reading."""
-        read, place = self._place(index)
+        read, place = self.within(index)
         found: int | None = ask(read, "size", place)
         return found
 
-    def _place(self, index: int) -> tuple[Callable[[int], bytes], int]:
+    def within(self, index: int) -> tuple[Callable[[int], bytes], int]:
         """What reads an image, and its index there."""
         place = index
         for split in self.splits:
