@@ -78,3 +78,5 @@ class Labelled:
 
     images: Split
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What a person should know about these images: one sentence each."""

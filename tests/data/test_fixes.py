@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tlf.components import Labelled, Split, Splits
-from tlf.data.fixes import labelled_with_fixes, with_fixes
+from tlf.data.fixes import labelled_with_fixes, notes_of_fixes, with_fixes
 from tlf.data.fixes_file import COLUMNS, Fix, write_fixes
 from tlf.errors import DataError
 from tlf.tasks.multi_label import MultiLabel
@@ -209,11 +209,37 @@ def test_the_images_of_one_split_are_fixed_by_their_paths(fixes):
     assert (fixed.images.names, fixed.images.labels) == (("e0.jpg", "e2.jpg"), (2, 0))
     assert fixed.classes == ("ant", "bee", "fly")
     assert [fixed.images.read(index) for index in range(2)] == [b"0", b"2"]
+    assert fixed.notes == (f"{file} corrects 1 label (eval 1) and leaves out 1 image (eval 1)",)
     with pytest.raises(DataError, match=r"e1\.jpg has the label 'bee', the row says 'ant'"):
         labelled_with_fixes(found, fixes("eval,e1.jpg,ant,fly,,"))
     twice = replace(found, images=replace(found.images, names=("e0.jpg", "e1.jpg", "e1.jpg")))
     with pytest.raises(DataError, match=r"several images are called e1\.jpg"):
         labelled_with_fixes(twice, fixes("eval,e1.jpg,bee,fly,,"))
+
+
+def test_rows_of_other_splits_are_about_other_images_where_names_do_not_say_where_they_are(fixes):
+    found = Labelled(Split(("0.jpg", "1.jpg", "2.jpg"), (0, 1, 0), read), ("ant", "bee"), ("own",))
+    rows = ("train,0.jpg,ant,bee,,", "train,1.jpg,bee,,yes,", "train,9.jpg,ant,,yes,")
+    file = fixes(*rows, "eval,2.jpg,ant,bee,,")
+    assert labelled_with_fixes(found, file, "eval").images.labels == (0, 1, 1)
+    same = labelled_with_fixes(found, file, "test-*.tar")
+    assert (same.images, same.classes) == (found.images, found.classes)
+    others = "are about images of other splits that are called the same"
+    assert same.notes == (
+        "own",
+        f"{file} changes none of these images; 3 of its rows {others}",
+    )
+    (_, note) = labelled_with_fixes(found, fixes("eval,2.jpg,ant,bee,,"), "test").notes
+    assert note.endswith(
+        "; 1 of its rows is about an image of another split that is called the same"
+    )
+
+
+def test_the_notes_about_fixes_are_found_among_others(fixes):
+    file = fixes("train,t1.jpg,ant,fly,,")
+    found = with_fixes(splits(), file, TASK)
+    assert notes_of_fixes(found, [file]) == notes_of_fixes(found, file) == found.notes[1:]
+    assert notes_of_fixes(found, ()) == ()
 
 
 def test_a_label_of_one_split_may_name_several_classes_that_no_image_of_it_had(fixes):

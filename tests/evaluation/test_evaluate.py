@@ -12,6 +12,7 @@ import tlf as package
 from run_files import predictions
 from tlf.errors import DataError, RunError
 from tlf.evaluation.evaluate import evaluate
+from tlf.evaluation.files import content
 from tlf.evaluation.looks import read_looks
 from tlf.evaluation.summary import cautions
 from tlf.runtime.stored.state import UnfinishedRunWarning
@@ -202,3 +203,15 @@ def test_test_images_that_the_run_has_trained_on_are_named(run_copy, images, tmp
     head, backbone = run_copy / "head.safetensors", run_copy / "model.safetensors"
     looks = evaluate(head, split="final", backbone=backbone).looks
     assert looks[-1].command == f"tlf evaluate {head} --split final --backbone {backbone}"
+
+
+def test_what_fixes_have_changed_is_said_and_written(finished, tmp_path):
+    fixes = tmp_path / "fixes.csv"
+    fixes.write_text(
+        "split,path,label,new_label,leave_out\neval,val/circles/000.jpg,circles,squares,\n"
+    )
+    for split in ("val", "eval"):
+        found = evaluate(finished, overrides=[f"data.fixes={fixes}"], split=split)
+        assert found.notes == (f"{fixes} corrects 1 label (eval 1)",)
+    assert content(found)["notes"] == [*found.notes]
+    assert "notes" not in content(evaluate(finished))

@@ -105,6 +105,8 @@ def test_a_split_under_its_own_name_has_the_fixes_of_the_recipe(finished, images
         label = found.images.labels[found.images.names.index("val/circles/000.jpg")]
         assert found.classes[label] == "squares"
         assert "val/squares/001.jpg" not in found.images.names
+        (note,) = found.notes
+        assert note == f"{fixes} corrects 1 label (eval 1) and leaves out 1 image (eval 1)"
 
 
 def test_an_empty_name_of_data_is_said_to_be_empty(finished):

@@ -42,6 +42,11 @@ def test_images_that_belong_together_are_a_note():
     assert "data.group" not in "\n".join(result_lines(ONE))
 
 
+def test_what_fixes_have_changed_is_a_note():
+    text = "\n".join(result_lines(evaluated(ONE.predicted.probabilities, notes=("f.csv does",))))
+    assert "\nnote      f.csv does.\n" in text
+
+
 def test_two_models_are_compared_below_their_figures():
     comparison = compare(ONE.predicted, OTHER.predicted)
     both = evaluated(ONE.predicted.probabilities, other=OTHER, comparison=comparison)

@@ -131,5 +131,6 @@ def test_one_split_of_a_dataset():
     assert checked_labelled(several) is several
     wrong = replace(labelled, images=Split(["a"], [(0, 2)], bytes))
     assert "labels must be whole numbers from 0 to 1, the" in refused(checked_labelled, wrong)
+    assert "notes must be a tuple" in refused(checked_labelled, replace(labelled, notes="x"))
     empty = replace(labelled, images=Split([], [], bytes))
     assert refused(checked_labelled, empty) == "Labelled.images must hold images, got none"

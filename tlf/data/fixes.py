@@ -40,42 +40,76 @@ def with_fixes(
     return splits
 
 
-def labelled_with_fixes(found: Labelled, files: str | Sequence[str]) -> Labelled:
-    """The images of one split with the labels, and without the images, that files of fixes say: a
-    row is for the image of its path, whatever the split is called.
+def labelled_with_fixes(
+    found: Labelled, files: str | Sequence[str], split: str | None = None
+) -> Labelled:
+    """The images of one split with the labels, and without the images, that files of fixes say. A
+    note says what each has changed.
+
+    Parameters:
+        found: the images.
+        files: the files.
+        split: the split whose rows are about these images; None: a row is about the image of its
+            path, whatever the split is called.
 
     Raises:
         DataError: a file cannot be read, or a line of it does not fit its image.
     """
     for file in [files] if isinstance(files, str) else files:
-        found = _one_fixed(found, file)
+        found = _one_fixed(found, file, split)
     return found
 
 
-def _one_fixed(found: Labelled, file: str) -> Labelled:
+def notes_of_fixes(splits: Splits, files: str | Sequence[str]) -> tuple[str, ...]:
+    """What files of fixes have changed in splits, as their notes say."""
+    begins = tuple(f"{file} " for file in ([files] if isinstance(files, str) else files))
+    return tuple(note for note in splits.notes if note.startswith(begins))
+
+
+def _one_fixed(found: Labelled, file: str, split: str | None) -> Labelled:
     task, fixes = task_of(found.images.labels), read_fixes(file)
     names = Lookup(found.images.names, (fix.path for fix in fixes.values()))
     classes = [*map(printable, found.classes)]
-    labels, problems = [*found.images.labels], []
-    left_out: set[int] = set()
+    labels: dict[str, dict[int, Any]] = {}
+    left_out: dict[str, set[int]] = {}
+    problems, others = [], 0
     for where, read in fixes.items():
         fix, index = _with_classes(read, classes, task), names.find(read.path)
+        if split not in (None, fix.split):
+            others += isinstance(index, int)
+            continue
         if isinstance(index, str):  # it is of the other split, unless several have its name
             problems += [f"{where}: {index}"] if read.path.strip() in names.doubled else []
             continue
-        label = task.names(labels[index], classes)
+        label = task.names(found.images.labels[index], classes)
         new_names = task.named(fix.new_label) if fix.new_label else ()
         classes += [n for n in dict.fromkeys(new_names) if n not in classes]  # new to this split
         new = _new_label(fix, classes, task)
         problems += [f"{where}: {problem}" for problem in _stale(fix, label, classes, new)]
         if fix.leave_out:
-            left_out.add(index)
-        elif fix.new_label:
-            labels[index] = new
+            left_out.setdefault(fix.split, set()).add(index)
+        elif fix.new_label not in ("", label):
+            labels.setdefault(fix.split, {})[index] = new
     check_lines(file, problems)
-    changed = replace(found.images, labels=alike(found.images.labels, labels))
-    images = _without(changed, left_out)
-    return Labelled(images, (*found.classes, *classes[len(found.classes) :]))
+    changed = _relabelled(found.images, {i: new for of in labels.values() for i, new in of.items()})
+    images = _without(changed, {index for of in left_out.values() for index in of})
+    did = _did(labels, left_out) if labels or left_out else "changes none of these images"
+    note = f"{file} {did}{_of_others(others)}"
+    every = (*found.classes, *classes[len(found.classes) :])
+    return replace(found, images=images, classes=every, notes=(*found.notes, note))
+
+
+def _of_others(rows: int) -> str:
+    """What is said of rows that other images have which are called the same.
+
+    >>> _of_others(0), _of_others(2)
+    ('', '; 2 of its rows are about images of other splits that are called the same')
+    """
+    if not rows:
+        return ""
+    one, several = "is about an image of another split", "are about images of other splits"
+    are = f"{one} that is" if rows == 1 else f"{several} that are"
+    return f"; {rows} of its rows {are} called the same"
 
 
 def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:

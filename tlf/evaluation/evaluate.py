@@ -83,6 +83,8 @@ class Evaluated:
     each."""
     groups_unknown: bool = False
     """Whether images belong together, as the recipe of the run says, and it is not known which."""
+    notes: tuple[str, ...] = ()
+    """What files of fixes have changed in the images, and what else is to be known about them."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -194,6 +196,7 @@ def evaluated_on(model: Path, source: Source, how: How, files: Path | None = Non
         tta=_averaged(how.views, found.predicted, found.averaged),
         doubts=tuple(doubted),
         groups_unknown=are_unknown(run, found.predicted.groups),
+        notes=source.found.notes,
     )
 
 

@@ -63,6 +63,8 @@ def content(evaluated: Evaluated) -> dict[str, Any]:
         about["looks"] = [asdict(look) for look in evaluated.looks]
         about["test_split"] = evaluated.test_split
         about["shared_images"] = [asdict(one) for one in evaluated.shared]
+    if evaluated.notes:
+        about["notes"] = [*evaluated.notes]
     if evaluated.doubts:
         about["doubts"] = [*evaluated.doubts]
     figures: Mapping[str, Any] = evaluated.evaluation.as_json()

@@ -7,18 +7,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tlf.catalogue import Offer
-from tlf.components import Dataset, Labelled, Split
-from tlf.data.fixes import labelled_with_fixes
+from tlf.components import Labelled, Split
+from tlf.data.fixes import notes_of_fixes
 from tlf.data.listing.compact import Numbers, alike, chosen
-from tlf.data.listing.printable_names import printable_names
-from tlf.data.splits import ReadFile, listed
+from tlf.data.splits import listed
 from tlf.errors import DataError, RecipeError, RunError
-from tlf.evaluation.groups import group_of, with_groups
+from tlf.evaluation.groups import group_of
 from tlf.evaluation.models import run_of
-from tlf.plugins.attribution import AttributedRead, blame
-from tlf.plugins.loading import Plugins, load_plugins
-from tlf.plugins.returned import checked_labelled, checked_splits
+from tlf.evaluation.one_split import OWN_SPLITS, one_split
+from tlf.plugins.loading import load_plugins
 from tlf.recipe.files import named_plugins, read_table
 from tlf.recipe.overrides import override
 from tlf.recipe.plan import find_splits, read_plan
@@ -27,9 +24,6 @@ from tlf.recipe.schema import Data
 from tlf.runtime.files import absolute, with_absolute
 from tlf.runtime.text import printable
 from tlf.tasks import Task
-
-OWN_SPLITS = ("train", "eval")
-"""The splits that every run has."""
 
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
@@ -123,13 +117,13 @@ def _other_split(run: Path, overrides: Sequence[str], split: str) -> Source:
     data, title = plan.recipe.data, _title(split, run, overrides)
     if data.test is None or split not in ("test", data.test):
         one = replace(data, group=None), plan.plugins, split, data.group
-        return Source(title, _plain(split), lambda: _one_split(*one))
+        return Source(title, _plain(split), lambda: one_split(*one))
     splits = cache(lambda: find_splits(plan))
 
     def find() -> Labelled:
         test = splits().test
         assert test is not None  # the recipe asks for it
-        return Labelled(test, splits().classes)
+        return Labelled(test, splits().classes, notes_of_fixes(splits(), data.fixes or ()))
 
     return Source(
         title,
@@ -170,8 +164,10 @@ def _check_overrides(overrides: Sequence[str]) -> None:
 
 def _own(run: Path, overrides: Sequence[str], split: str | None) -> Labelled:
     """The images of a run's recipe that it has trained on, or chosen by."""
-    splits = find_splits(read_plan(run / "recipe.toml", overrides))
-    return Labelled(splits.train if split == "train" else splits.eval, splits.classes)
+    plan = read_plan(run / "recipe.toml", overrides)
+    splits = find_splits(plan)
+    images = splits.train if split == "train" else splits.eval
+    return Labelled(images, splits.classes, notes_of_fixes(splits, plan.recipe.data.fixes or ()))
 
 
 def _table(data: str | PathLike[str], run: Path | None) -> dict[str, Any]:
@@ -213,42 +209,7 @@ def _labelled(
     data = reader.table(Data, content["data"], "data")
     if reader.problems or not isinstance(data, Data):
         raise RecipeError([str(problem) for problem in reader.problems], "data")
-    return _one_split(data, plugins, split, None if run is None else group_of(run))
-
-
-def _one_split(data: Data, plugins: Plugins, split: str | None, group: str | None) -> Labelled:
-    """The images of one split of a dataset, under names that any terminal can show. ``group``: how
-    a run finds those that belong together.
-    """
-    offer = plugins.catalogue.offer(data.dataset)
-    found = with_groups(_found(data.dataset, offer, split), data.group, group)
-    read = found.images.read
-    if offer.plugin.name != "tlf" and not isinstance(read, ReadFile):
-        attributed = AttributedRead(read, offer, repr(data.dataset))
-        found = replace(found, images=replace(found.images, read=attributed))
-    return labelled_with_fixes(_printable(found), data.fixes or ())
-
-
-def _found(dataset: Dataset, offer: Offer, split: str | None) -> Labelled:
-    """What a dataset says about one of its splits."""
-    if hasattr(dataset, "labelled"):
-        with blame(offer, "labelled"):
-            return checked_labelled(dataset.labelled(split))
-    with blame(offer, "build"):
-        splits = checked_splits(dataset.build())
-    if split not in (None, *OWN_SPLITS):
-        known = " and ".join(OWN_SPLITS)
-        raise DataError(
-            f"split must be {known} for a dataset of kind {offer.kind!r}, got {split!r}; write one "
-            "of these"
-        )
-    images = splits.train if split == "train" else splits.eval
-    return Labelled(images, splits.classes)
-
-
-def _printable(found: Labelled) -> Labelled:
-    images = replace(found.images, names=printable_names(found.images.names))
-    return replace(found, images=images, classes=tuple(map(printable, found.classes)))
+    return one_split(data, plugins, split, None if run is None else group_of(run))
 
 
 @dataclass(frozen=True)

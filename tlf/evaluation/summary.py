@@ -31,6 +31,8 @@ def _one(evaluated: "Evaluated") -> Iterator[str]:
     yield f"images    {evaluated.evaluation.images:,} of {evaluated.data}{how}"
     for text in left_out(evaluated):
         yield f"left out  {text}"
+    for text in evaluated.notes:
+        yield from wrap(f"{text}.", 80, initial_indent="note      ", subsequent_indent=" " * 10)
     for text in cautions(evaluated):
         yield from wrap(text, 80, initial_indent="caution   ", subsequent_indent=" " * 10)
     yield ""

@@ -58,6 +58,7 @@ def checked_labelled(found: object) -> Labelled:
         raise ValueError(f"labelled must return Labelled, got {kind_of(found)}")
     _check_classes("Labelled.classes", found.classes)
     _check_split("Labelled.images", found.images)
+    _check_notes(found.notes)
     count = len(found.classes)
     for label in chain.from_iterable(map(_indices, found.images.labels)):
         if not hasattr(label, "__index__") or not 0 <= label < count:
@@ -78,6 +79,11 @@ def _check_classes(where: str, classes: object) -> None:
         raise ValueError(f"{where} must be a tuple of strings, got {kind_of(classes)}")
     if doubled := [name for name, count in Counter(classes).items() if count > 1]:
         raise ValueError(f"{where} must have each name once, got {doubled[0]!r} twice")
+
+
+def _check_notes(notes: object) -> None:
+    if not isinstance(notes, tuple) or not all(isinstance(note, str) for note in notes):
+        raise ValueError(f"notes must be a tuple of sentences, got {kind_of(notes)}")
 
 
 def _check_split(where: str, split: object) -> None:
@@ -125,8 +131,7 @@ def checked_backbone(built: object, verb: str = "build") -> BuiltBackbone:
         raise ValueError(f"classifier must be a name, such as 'fc', got {built.classifier!r}")
     _check_stages(built.stages)
     _check_config(built.config)
-    if not isinstance(built.notes, tuple) or not all(isinstance(n, str) for n in built.notes):
-        raise ValueError(f"notes must be a tuple of sentences, got {kind_of(built.notes)}")
+    _check_notes(built.notes)
     return built
 
 
