@@ -110,7 +110,7 @@ def test_no_page_is_replaced_that_tells_of_other_recipes(compared, tmp_path, ima
     before = page.read_bytes()
     slow = compared[-1].folder.parent / "slow.toml"
     other = write_recipe(tmp_path / "other.toml", images, HEAD)
-    told = "holds a comparison with fast, whose page this one would replace; write --output"
+    told = "holds a comparison with 'fast', whose page this one would replace; write --output"
     with pytest.raises(RunError, match=told):
         [*compare([slow, other], seeds=3, output=folder)]
     assert page.read_bytes() == before

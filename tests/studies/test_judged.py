@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from small import HEAD_ALONE, write_recipe
+from small import HEAD_ALONE, TWO_PHASES, write_recipe
 from tlf.components import Split
 from tlf.data.listing.compact import Groups
 from tlf.errors import DataError
@@ -155,10 +155,12 @@ def test_a_limit_knows_the_images_that_say_it(grouped, draws):
     assert found.low == pytest.approx(0.025 ** (1 / draws))
 
 
-def test_weights_that_have_seen_the_images_are_told(tmp_path, images):
-    *_, _ = run(write_recipe(tmp_path / "first.toml", images, HEAD_ALONE, output="first"))
+@pytest.mark.parametrize("trained", [TWO_PHASES, HEAD_ALONE], ids=["everything", "head"])
+def test_weights_that_have_seen_the_images_are_told(tmp_path, images, trained):
+    """A backbone that the run has left as it was has seen none: a head may have all the same."""
+    *_, _ = run(write_recipe(tmp_path / "first.toml", images, trained, output="first"))
     again = write_recipe(tmp_path / "again.toml", images, HEAD_ALONE)
-    first = f"is the run {tmp_path / 'first'}, which was trained on these very images: what is held"
+    first = f"from the run {tmp_path / 'first'}, which was trained on these very images: what is"
     for start in ("start_from", "backbone.weights"):
         given = [f"{start}={tmp_path / 'first'}"]
         studies = {
@@ -169,15 +171,17 @@ def test_weights_that_have_seen_the_images_are_told(tmp_path, images):
         for name, study in studies.items():
             events = [*study(given)]
             told = [e.text for e in events if isinstance(e, Notice) and first in e.text]
-            assert len(told) == 1, name
-            # Probes use the backbone alone.
-            assert (start if name == "lr" else "backbone.weights") in told[0]
-            assert told[0] in events[-1].notes
-            assert not [e for e in study(()) if isinstance(e, Notice) and "is the run" in e.text]
+            uses_head = name == "lr" and start == "start_from"
+            assert len(told) == (trained is TWO_PHASES or uses_head), (name, start)
+            assert all(text in events[-1].notes for text in told)
+            if name == "lr":
+                assert events[-1].phases[0].seen is uses_head
+                assert ("caution: the start" in str(events[-1])) is uses_head
+    assert not [e for e in lr(again, seeds=2) if isinstance(e, Notice) and first in e.text]
 
 
 def test_weights_that_have_seen_other_images_may_have_seen_these(tmp_path, images):
-    *_, _ = run(write_recipe(tmp_path / "first.toml", images, HEAD_ALONE, output="first"))
+    *_, _ = run(write_recipe(tmp_path / "first.toml", images, TWO_PHASES, output="first"))
     few = shutil.copytree(images, tmp_path / "few")
     next((few / "train" / "circles").iterdir()).unlink()
     again = write_recipe(tmp_path / "again.toml", few, HEAD_ALONE)

@@ -79,7 +79,7 @@ def test_the_recipe_of_the_best_trial_gives_its_figures(events, swept, tmp_path)
     assert swept.ranked[0] == best == ended[-1].best
     text = swept.best_file.read_text(encoding="utf-8")
     assert text.startswith(f"# The best of 3 trials of {swept.source}: trial {best.number}, top-1 ")
-    assert f"how much? tlf compare {swept.source} {swept.best_file} --seeds 10\n" in text
+    assert f"how much? tlf compare {swept.source} {swept.best_file} --seeds 10 --output " in text
     *_, result = tlf.run(swept.best_file, [f"output={tmp_path}/again"])
     assert (result.best.eval_top1, result.best.eval_loss) == (best.best.figure, best.best.loss)
 
@@ -88,7 +88,7 @@ def test_a_recipe_of_a_program_is_written_for_the_command_that_compares(recipe, 
     given = tlf.load_recipe(recipe, ["batch_size=4"])
     found = one_sweep(given, tmp_path, trials=1)
     text = found.best_file.read_text(encoding="utf-8")
-    assert f"tlf compare {tmp_path}/base.toml {found.best_file} --seeds 10\n" in text
+    assert f"tlf compare {tmp_path}/base.toml {found.best_file} --seeds 10 --output " in text
     assert tlf.load_recipe(tmp_path / "base.toml") == given
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from tlf.checks.probe import FOLDS, deal_folds, together
 from tlf.components import Split
 from tlf.data.listing.compact import Groups
 from tlf.errors import DataError
+from tlf.inference.metadata import read_metadata
 from tlf.metrics.figures import Figure
 from tlf.metrics.groups import count
 from tlf.metrics.paired import over_splits
@@ -158,20 +160,30 @@ class StudyImages:
     notes: tuple[str, ...]
 
 
-def seen_before(job: Job) -> tuple[str, ...]:
+def seen_before(job: Job, *, head: bool = False) -> tuple[str, ...]:
     """Why figures of held-out images may be too high: the weights are those of a run, which may
-    have been trained on them.
+    have been trained on them. ``head``: whether the head of ``start_from`` is used, too.
     """
     notes = []
     for key, folder in starting_runs(job.recipe).items():
-        earlier = read_provenance(folder).get("data_sha256") or {}
+        about = read_provenance(folder)
+        if _kept_backbone(folder, about) and not (head and key == "start_from"):
+            continue
+        earlier = about.get("data_sha256") or {}
         same = earlier.get("train") == job.manifests["train"]
         seen = "was trained on these very images" if same else "may have been trained on these"
         notes.append(
-            f"{key} is the run {folder}, which {seen}: what is held out here may not be new to its "
-            "weights, and figures are then too high"
+            f"training starts from the run {folder}, which {seen}: what is held out here may not "
+            "be new to its weights, and figures are then too high"
         )
     return tuple(notes)
+
+
+def _kept_backbone(folder: Path, about: Mapping[str, Any]) -> bool:
+    """Whether a run has left the backbone as it was, which had come from no run."""
+    start = about.get("backbone_sha256")
+    own = read_metadata(folder / "model.safetensors").backbone["sha256"]
+    return own == start and not about.get("started_from")
 
 
 def study_images(job: Job, repeats: int) -> StudyImages:

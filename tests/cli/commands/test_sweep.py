@@ -25,7 +25,8 @@ def test_trials_a_table_and_files(one_phase, main, tmp_path):
     assert "\ntrial 1: " in out
     assert "; 2 of 2 done\n" in out
     (confirm,) = [line for line in out.splitlines() if line.startswith("confirm ")]
-    assert confirm.endswith("how much? tlf compare sweep/base.toml sweep/best.toml --seeds 10")
+    told = "tlf compare sweep/base.toml sweep/best.toml --seeds 10 --output sweep/confirmed-"
+    assert f"how much? {told}" in confirm
     comment = "# The recipe that was swept: mine.toml with seed=3. best.toml is the best.\n"
     assert (tmp_path / "sweep" / "base.toml").read_text().startswith(comment)
     assert out.endswith("page      sweep/sweep.html, with the figures in sweep.json beside it\n")
@@ -53,7 +54,7 @@ def test_the_confirming_command_keeps_what_was_found(
     assert (status, err) == (0, "")
     command = out.partition("by how much? ")[2].partition("\n")[0]
     base, best = (load_recipe(file) for file in ("sweep/base.toml", "sweep/best.toml"))
-    assert command == "tlf compare sweep/base.toml sweep/best.toml --seeds 10"
+    assert command.startswith("tlf compare sweep/base.toml sweep/best.toml --seeds 10 --output ")
     for file in ("sweep.html", "best.toml"):
         assert command in (tmp_path / "sweep" / file).read_text()
     assert chosen(best) == float(varied.partition("=")[2].partition(",")[0])

@@ -72,7 +72,9 @@ def command(
         shown = from_here(tlf.write_learning_rates(found, output))
         echo(f"\npage      {shown / 'lr.html'}, with the figures in lr.json beside it")
         if suggested := _suggested(found):
-            command = ["tlf", str(recipe), *overrides, *suggested]
+            keys = {one.partition("=")[0] for one in suggested}
+            kept = (one for one in overrides if one.partition("=")[0] not in keys)
+            command = ["tlf", str(recipe), *kept, *suggested]
             echo(f"next      {' '.join(map(in_shell, command))}")
 
 

@@ -128,8 +128,9 @@ def _check_page(chosen: Sequence[Candidate], folder: Path) -> None:
     """
     lost = {*names_before(folder)} - {one.name for one in chosen}
     if lost:
+        names = " and ".join(map(repr, sorted(lost)))
         raise RunError(
-            f"{folder} holds a comparison with {' and '.join(sorted(lost))}, whose page this one "
+            f"{folder} holds a comparison with {names}, whose page this one "
             "would replace; write --output and another folder, or compare with these, too"
         )
 

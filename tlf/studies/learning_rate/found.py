@@ -64,6 +64,8 @@ class HeadRates:
     """Earlier phases, of the head alone, which each head was trained in first."""
     left_out: tuple[str, ...] = ()
     """Earlier phases that a run trains first, and this study does not."""
+    seen: bool = False
+    """Whether the head that training starts from may have been trained on the held-out images."""
 
     @property
     def alike(self) -> tuple[float, float]:

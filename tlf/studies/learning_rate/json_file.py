@@ -44,6 +44,7 @@ def _heads(found: HeadRates) -> dict[str, Any]:
         "at_once": found.at_once,
         "trained_before": list(found.trained_before),
         "left_out": list(found.left_out),
+        "seen": found.seen,
         "intervals": {
             "level": LEVEL,
             "level_of_each_difference": found.level,

@@ -106,7 +106,7 @@ def _found(
     with blame_packages(plan.plugins.packages):
         used = used_pixels(plan.recipe) - {"eval"}
         job = yield from read_images(open_job(plan, accelerator), used=used)
-        given = (*job.splits.notes, *seen_before(job))
+        given = (*job.splits.notes, *seen_before(job, head=True))
         yield from map(Notice, given)
         heads = {f"head.{name}" for name in job.classifier.head.state_dict()}
         asked, notes = _Asked(job, between, seeds, copies(job.classifier, heads)), list[str]()
@@ -157,7 +157,8 @@ def _measured(asked: _Asked, phase: Phase) -> Generator[Events, None, HeadRates]
     heads = yield from open_heads(job, phase, segment, seeds, trained)
     own = max(segment.rates.values())
     found = yield from measure_heads(heads, judged, own, grid(own, asked.between))
-    return replace(found, trained_before=tuple(before), left_out=tuple(left_out))
+    seen = job.recipe.start_from is not None and bool(seen_before(job, head=True))
+    return replace(found, trained_before=tuple(before), left_out=tuple(left_out), seen=seen)
 
 
 def _before(job: Job, phase: Phase) -> Sequence[Phase]:

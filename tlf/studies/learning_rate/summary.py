@@ -30,6 +30,7 @@ def _of_heads(found: HeadRates) -> Iterator[str]:
         f"measured  on {found.images:,} train images, each when it was held out: {folds} folds, "
         f"dealt anew for each of {seeds} seed{'s' if seeds > 1 else ''}"
     )
+    yield f"compared  by intervals of {found.level:.2%}, since all pairs of rates are compared"
     yield f"begins    {begins(found)}"
     yield ""
     yield f"{'rate':>9}   {heading(found.metric)}     loss"
@@ -87,6 +88,8 @@ def _about_heads(found: HeadRates) -> Iterator[str]:
         yield f"{top}; rates from {low:g} to {high:g} are not distinguishable from it"
         yield f"suggested: {found.suggestion:g}, which has the lowest loss of these"
     yield f"the recipe's lr = {found.own:g} {_about_own(found)}"
+    if found.seen:
+        yield "caution: the start has seen the held-out images, so low rates look too good"
     if found.suggestion in (found.rates[0].rate, found.rates[-1].rate):
         edge = "lowest" if found.suggestion == found.rates[0].rate else "highest"
         yield f"the suggestion is the {edge} rate that was tried; write --rates to try others"
@@ -137,7 +140,10 @@ def _of_test(found: RangeTest) -> Iterator[str]:
 
 def _about_test(found: RangeTest) -> Iterator[str]:
     if found.valley is None or found.suggestion is None:
-        yield "the curve is flat: the loss did not fall by more than its noise; no suggestion"
+        yield (
+            "the curve is flat: no unbroken fall of the smoothed loss is deeper than its noise; no "
+            "suggestion"
+        )
     else:
         low, high = found.valley
         yield (

@@ -15,6 +15,9 @@ CHOSEN = (
     "the eval images have chosen the best trial and its epoch: expect a lower figure on other "
     "images"
 )
+CONFIRMED = "confirmed"
+"""How the folder of that comparison begins, in the folder of the study: the usual folder may hold
+another one. The number of the best trial follows."""
 CONFIRM = "is it better than the recipe, and by how much?"
 ENDS = {COMPLETE: "to the end", PRUNED: "ended early", FAILED: "failed", RUNNING: "running"}
 
@@ -136,4 +139,5 @@ def confirm(swept: Swept) -> str:
     what replaces a component would replace that of the best recipe, too.
     """
     files = (in_shell(from_here(file)) for file in (swept.base, swept.best_file))
-    return " ".join(["tlf compare", *files, "--seeds 10"])
+    folder = in_shell(from_here(swept.folder / f"{CONFIRMED}-{swept.ranked[0].number}"))
+    return " ".join(["tlf compare", *files, "--seeds 10", "--output", folder])
