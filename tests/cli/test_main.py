@@ -137,8 +137,9 @@ def test_a_key_that_is_written_as_an_option_is_told(main, arguments, instead):
     assert err.splitlines()[-1] == f"What a recipe says is changed without dashes: {instead}"
 
 
-def test_a_command_without_keys_tells_of_none(main):
-    code, _, err = main("plugins", "--epochs", "3")
+@pytest.mark.parametrize("command", ["plugins", "evaluate run"])
+def test_a_command_without_these_keys_tells_of_none(main, command):
+    code, _, err = main(*command.split(), "--epochs", "3")
     assert code == 2
     assert "dashes" not in err
 

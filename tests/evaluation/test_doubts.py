@@ -12,7 +12,7 @@ from tlf.components import Split
 from tlf.data.inspection.readable import subset
 from tlf.data.splitting.pool import pooled
 from tlf.errors import DataError
-from tlf.evaluation.doubts import _places, doubts, seen_at_start
+from tlf.evaluation.doubts import _places, doubts, recorded_doubts, seen_at_start
 from tlf.evaluation.evaluate import evaluate
 from tlf.evaluation.images import source_of
 from tlf.evaluation.looks import FILE
@@ -193,6 +193,21 @@ def test_nothing_is_doubted_that_cannot_be_looked_up(started, tmp_path):
     assert (found.recorded, found.doubts, found.read) == (True, (), None)
 
 
+def test_a_report_needs_no_plugin_and_no_server(started, tmp_path, monkeypatch):
+    run = shutil.copytree(started, tmp_path / "copy") / "2"
+    names = evaluate(run).predicted.names
+    assert len([*recorded_doubts(run, names)]) == 1
+    with monkeypatch.context() as patch:  # what the run was trained on is on a server
+        patch.setattr("tlf.evaluation.doubts.is_on_disk", lambda dataset: False)
+        patch.setattr("tlf.evaluation.doubts.find_splits", lambda plan: pytest.fail("was asked"))
+        assert [*recorded_doubts(run, names)] == []
+        assert evaluate(run).doubts == ()
+    recipe = run / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("plugins = []", 'plugins = ["gone"]'))
+    assert [*recorded_doubts(run, names)] == []
+    assert tlf.write_report(run, neighbours=False).is_file()
+
+
 def test_test_images_of_an_earlier_chapter_are_not_forgotten(run):
     folder = run("one", "test = 0.2")
     note(folder, earlier=[{"test_sha256": "other"}])
@@ -230,8 +245,8 @@ def test_images_of_other_shards_are_others_though_their_keys_are_the_same(sharde
     assert {*source.found.images.names} & {*trained.names}
     assert [*doubts(other, source)] == []
     recipe = read_plan(other / "recipe.toml", [f"start_from={one}"]).recipe
-    assert seen_at_start(recipe, [source.found.images]) == {}
-    assert [*seen_at_start(recipe, [trained]).values()] == [len(trained)]
+    assert seen_at_start(recipe, [source.found.images], {}) == {}
+    assert [*seen_at_start(recipe, [trained], {}).values()] == [len(trained)]
 
 
 @pytest.mark.parametrize("evaluated", ["", "val.tar"])

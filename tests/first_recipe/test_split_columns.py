@@ -18,7 +18,7 @@ THREE = ("train", "val", "test", "train")
         ({"phase": ("train", "val", "train", "train")}, "phase", None),
         ({"is_valid": FLAG}, "is_valid", None),
         ({"is_test": FLAG}, "is_test", None),
-        ({"fold": FOLDS}, None, None),
+        ({"fold": FOLDS, "kind": COLOURS}, None, None),
         ({"fold": THREE}, "fold", "test"),
         ({"is_valid": FLAG, "part": THREE}, "part", "test"),
         ({"is_test": FLAG, "is_valid": FLAG}, "is_valid", None),
@@ -30,7 +30,7 @@ def test_the_column_that_names_the_most_splits_is_used(cells, used, test):
     found = split_columns(cells)
     assert (found.used, found.test) == (used, test)
     assert len(found.warnings) == len(found.alike) - (used is not None)
-    assert {*found.alike} == {*cells} - {"note", "cat"}
+    assert {*found.alike} == {*cells} - {"note", "cat", "kind"}
 
 
 def test_it_says_what_is_used_and_what_is_not():

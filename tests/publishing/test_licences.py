@@ -1,6 +1,7 @@
 """The licence of the weights that a run started from."""
 
 import json
+import tomllib
 
 import pytest
 
@@ -48,6 +49,15 @@ def test_of_a_chain_of_runs_the_first_one_brought_the_weights():
     between = {"backbone": own, "started_from": [{"backbone": first, "started_from": []}]}
     assert first_backbone(own, [between]) == first
     assert find_licence(first_backbone(own, [between])).name == "cc-by-nc-4.0"
+
+
+def test_a_first_run_of_an_earlier_tlf_is_asked_where_it_is_still_there(finished):
+    recorded = json.loads((finished / "provenance.json").read_text())
+    earlier = {"folder": str(finished), "recipe_sha256": recorded["recipe_sha256"]}
+    own = tomllib.loads((finished / "recipe.toml").read_text())["backbone"]
+    assert first_backbone(TIMM, [earlier]) == own
+    assert first_backbone(TIMM, [earlier | {"recipe_sha256": "another"}]) == {}
+    assert first_backbone(TIMM, [earlier | {"folder": "/not/there"}]) == {}
 
 
 def test_a_first_run_that_is_not_recorded_has_no_known_licence():

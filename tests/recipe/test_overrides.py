@@ -72,6 +72,11 @@ def test_spaces_at_the_equals_sign_are_one_problem():
         "seed = 3: has spaces at its =; write seed=3",
         "workers= 2: has spaces at its =; write workers=2",
     ]
+    _, problems = override({}, ["data.root", "=", "my photos", "loss", "=", "{kind = 'focal'}"])
+    assert problems == [
+        "data.root = my photos: has spaces at its =; write 'data.root=my photos'",
+        "loss = {kind = 'focal'}: has spaces at its =; write 'loss={kind = '\"'\"'focal'\"'\"'}'",
+    ]
     assert override({}, ["seed = 3"]) == ({"seed": 3}, [])
 
 

@@ -82,7 +82,7 @@ def missing(error: click.MissingParameter) -> str:
 def key_instead(error: click.NoSuchOption) -> str:
     """The key of a recipe that a person wrote as an option; empty where a command takes none."""
     context = error.ctx
-    if context is None or "KEY=VALUE" not in _usage(context):
+    if context is None or not re.search(r"(?<!\.)KEY=VALUE", _usage(context)):
         return ""
     from tlf.recipe.places import key_named
 

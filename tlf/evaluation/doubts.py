@@ -11,7 +11,7 @@ from tlf.data.inspection.readable import ReadSubset, ask, listing_sha256, subset
 from tlf.data.splits import ReadFile, listed
 from tlf.data.splitting.pool import ReadEither
 from tlf.errors import DataError, PluginError, RecipeError
-from tlf.evaluation.images import Source
+from tlf.evaluation.images import Source, source_of
 from tlf.inference.model_files import recorded, same_eval_images
 from tlf.inference.predictions import read_predictions
 from tlf.recipe.paths import is_on_disk, starting_runs
@@ -19,13 +19,17 @@ from tlf.recipe.plan import find_splits, read_plan
 from tlf.recipe.schema import Recipe
 from tlf.runtime.files import is_run
 
+_GONE = (DataError, PluginError, RecipeError)
+"""What is raised where the images or the plugins of a run are gone: nothing can be said then."""
 
-def doubts(run: Path, source: Source) -> Iterator[str]:
+
+def doubts(run: Path, source: Source, *, ask: bool = True) -> Iterator[str]:
     """Why figures of a run's model may be too high: one sentence each.
 
     Parameters:
         run: the folder of the run.
         source: the images that its model is evaluated on.
+        ask: whether a server may be asked for the train images of a recipe.
 
     Raises:
         DataError: they were drawn as test images out of others than the run has found.
@@ -33,10 +37,21 @@ def doubts(run: Path, source: Source) -> Iterator[str]:
     if run == source.recipe and not source.changed and source.others is not None:
         yield from _other_test(run, source)
     elif not _held_out(run, source):
-        yield from _trained_on(run, source)
+        yield from _trained_on(run, source, ask=ask)
     for earlier, which in dict.fromkeys(_before(run, recorded(run))):
         if not _held_out(earlier, source):
-            yield from _trained_on(earlier, source, which)
+            yield from _trained_on(earlier, source, which, ask=ask)
+
+
+def recorded_doubts(run: Path, names: Sequence[str]) -> Iterator[str]:
+    """The same of the predictions that a run has recorded. ``names``: their images. Nothing is said
+    where the images or the plugins of the run are gone, and no server is asked.
+    """
+    try:
+        if is_on_disk(read_plan(run / "recipe.toml").recipe.data.dataset):
+            yield from doubts(run, only(source_of(run, None, (), None), names), ask=False)
+    except _GONE:
+        return
 
 
 def doubt_about_eval(run: Path, source: Source, names: Sequence[str]) -> Iterator[str]:
@@ -71,12 +86,12 @@ def _held_out(run: Path, source: Source) -> bool:
     return source.run is not None and (run == source.run or same_eval_images(run, source.run))
 
 
-def _trained_on(run: Path, source: Source, which: str = "") -> Iterator[str]:
+def _trained_on(run: Path, source: Source, which: str = "", *, ask: bool) -> Iterator[str]:
     """Images of the train split of a run's recipe. ``which``: what the run is to the model."""
-    found = _train_places(run, asked=source.recipe is not None)
+    found = _train_places(run, asked=ask and source.recipe is not None)
     try:
         images = source.found.images if found else None
-    except DataError:  # they are gone: nothing can be said
+    except _GONE:
         return
     if images is not None and (count := sum(place in found for place in _places(images))):
         yield (
@@ -85,15 +100,20 @@ def _trained_on(run: Path, source: Source, which: str = "") -> Iterator[str]:
         )
 
 
-def seen_at_start(recipe: Recipe, images: Sequence[Split]) -> dict[Path, int]:
+def seen_at_start(
+    recipe: Recipe, images: Sequence[Split], known: dict[Path, set[str]]
+) -> dict[Path, int]:
     """How many of the images the runs have trained on that a recipe starts from, and the runs whose
     weights are in those; without those that have trained on none.
+
+    ``known``: where the train images of runs are, which is found out once for each.
     """
     found: dict[Path, int] = {}
     for start in starting_runs(recipe).values():
         for run in dict.fromkeys((start, *(one for one, _ in _before(start, recorded(start))))):
-            known = _train_places(run, asked=True)
-            found[run] = sum(place in known for split in images for place in _places(split))
+            if run not in known:
+                known[run] = _train_places(run, asked=True)
+            found[run] = sum(place in known[run] for split in images for place in _places(split))
     return {run: count for run, count in found.items() if count}
 
 
@@ -106,8 +126,7 @@ def _train_places(run: Path, *, asked: bool) -> set[str]:
         if not asked and not is_on_disk(plan.recipe.data.dataset):
             return set()
         return {*_places(find_splits(plan).train)}
-    # The images or the plugins of a run are gone: nothing can be said.
-    except (DataError, PluginError, RecipeError):
+    except _GONE:
         return set()
 
 

@@ -237,7 +237,7 @@ def _recorded(model: Path, source: Source, stored: Path) -> Evaluated:
         evaluation=predicted.evaluation(),
         recorded=True,
         read=None if images is None else images.read,
-        doubts=tuple(doubts(run, own)),
+        doubts=tuple(doubts(run, own, ask=False)),
         groups_unknown=are_unknown(run, groups),
     )
 

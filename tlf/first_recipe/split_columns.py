@@ -33,7 +33,12 @@ def split_columns(cells: Mapping[str, Sequence[str]]) -> SplitColumns:
         cells: column → its cells, of those that may be one.
     """
     said = {name: _said(name, column) for name, column in cells.items()}
-    alike = [name for name in cells if said[name] or name.casefold() in _NAMES or split_flags(name)]
+    alike = [
+        name
+        for name in cells
+        # A column by itself is that of the classes, whatever it is called.
+        if said[name] or (len(cells) > 1 and name.casefold() in _NAMES) or split_flags(name)
+    ]
     used = max(filter(said.__getitem__, alike), key=lambda name: _worth(said[name]), default=None)
     evaluated = _evaluated(said[used]) if used is not None else []
     return SplitColumns(

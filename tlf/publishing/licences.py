@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlf.errors import TlfWarning, WeightsError
+from tlf.errors import RunError, TlfWarning, WeightsError
 from tlf.pretrained.weights import HUB_PREFIX, local_file
+from tlf.runs.folder import read_provenance, recorded_recipe
 
 UNKNOWN = "unknown"
 """The hub's word for a licence that is not known."""
@@ -60,8 +61,22 @@ def first_backbone(
         started_from: the runs before it, as provenance.json has them.
     """
     for earlier in started_from:
-        return first_backbone(earlier.get("backbone", {}), earlier.get("started_from", ()))
+        own = earlier.get("backbone") or _recorded(earlier)
+        return first_backbone(own, earlier.get("started_from", ()))
     return backbone
+
+
+def _recorded(started_from: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table of a run's backbone in its own folder, where that is still there with the same
+    recipe: an earlier tlf has recorded no more than where it is.
+    """
+    folder = Path(str(started_from.get("folder", "")))
+    try:
+        same = read_provenance(folder).get("recipe_sha256") == started_from.get("recipe_sha256")
+    except RunError:
+        return {}
+    table: Mapping[str, Any] = recorded_recipe(folder).get("backbone", {}) if same else {}
+    return table
 
 
 def find_licence(backbone: Mapping[str, Any], given: str | None = None) -> Licence:

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from tlf.components import DATA_KEYS
-from tlf.errors import nearest
+from tlf.errors import in_shell, nearest
 from tlf.recipe.toml import faults, parse
 from tlf.recipe.values import join, shortened, shown
 
@@ -26,7 +26,7 @@ def override(
     for argument in _joined(arguments):
         try:
             if argument not in arguments:
-                raise ValueError(f"has spaces at its =; write {argument.replace(' ', '')}")
+                raise ValueError(f"has spaces at its =; write {_without_spaces(argument)}")
             parsed.append((argument, *_parse(argument)))
         except ValueError as error:
             problems.append(f"{shortened(argument)}: {error}")
@@ -85,9 +85,19 @@ def _joined(arguments: Sequence[str]) -> Iterator[str]:
         whole = left.pop(0)
         if left and "=" not in whole and left[0].startswith("="):
             whole = f"{whole} {left.pop(0)}"
-        if left and whole.endswith("=") and "=" not in left[0]:
+        if left and whole.endswith("=") and ("=" not in left[0] or left[0].startswith(("{", "["))):
             whole = f"{whole} {left.pop(0)}"
         yield whole
+
+
+def _without_spaces(argument: str) -> str:
+    """An override as a person may paste it, without the spaces at its ``=``.
+
+    >>> _without_spaces("seed = 3"), _without_spaces("data.root = my photos")
+    ('seed=3', "'data.root=my photos'")
+    """
+    key, _, value = argument.partition("=")
+    return in_shell(f"{key.strip()}={value.strip()}")
 
 
 def _depth(path: Sequence[str]) -> int:

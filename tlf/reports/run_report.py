@@ -154,11 +154,9 @@ def _doubts(folder: Path, record: RunRecord, predicted: AnyPredicted) -> Iterato
     """That runs have trained on these images, whose weights are in those of the run."""
     if record.provenance.get("started_from") or record.provenance.get("soup"):
         # They import torch, which the report of another run does without.
-        from tlf.evaluation.doubts import doubts, only
-        from tlf.evaluation.images import source_of
+        from tlf.evaluation.doubts import recorded_doubts
 
-        source = only(source_of(folder, None, (), None), predicted.names)
-        yield from (f"{text}." for text in doubts(folder, source))
+        yield from (f"{text}." for text in recorded_doubts(folder, predicted.names))
 
 
 def _looked(folder: Path, record: RunRecord) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ FIXED = {
 }
 """Prefixes of the keys of a recipe that a run cannot change → why."""
 
-TRAINING = ("head.dropout", "transforms.augment", "transforms.crop_from")
+TRAINING = ("head.dropout", "backbone.drop_path", "transforms.augment", "transforms.crop_from")
 """Below such a prefix, the keys that change how a run trains, and not what it is measured on."""
 
 _PLACES = {"data_sha256": "data.", "backbone_sha256": "backbone."}

@@ -25,8 +25,8 @@ from tlf.runs.identity import job_identity
 from tlf.runtime.devices import describe
 from tlf.training.job import Job
 
-_PREPARED = ("size", "resize", "mean", "std", "depth")
-"""What a recipe may say about the preprocessing of images, in ``[transforms]``."""
+_PREPARED = ("size", "resize", "mean", "std", "depth", "decoder", "reduced")
+"""What a recipe may set of the preprocessing of images, in ``[transforms]``."""
 
 
 def provenance(job: Job) -> dict[str, Any]:
@@ -78,13 +78,15 @@ def start_notes(recipe: Recipe, preprocessing: Preprocessing) -> tuple[str, ...]
         note = f"training starts from the run {folder}, as {key} says"
         earlier = asdict(read_metadata(folder / "model.safetensors").preprocessing)
         now = asdict(preprocessing)
-        if other := [name for name in _PREPARED if earlier[name] != now[name]]:
+        if other := [name for name in earlier if earlier[name] != now[name]]:
             told = ", ".join(f"{name} {earlier[name]}, now {now[name]}" for name in other)
-            same = " ".join(
+            same = [
                 in_shell(f"transforms.{name}={dumps(earlier[name])}".replace(" ", ""))
                 for name in other
-            )
-            note += f"; its images were prepared otherwise ({told}): for the same write {same}"
+                if name in _PREPARED
+            ]
+            advice = f": for the same write {' '.join(same)}" if same else ""
+            note += f"; its images were prepared otherwise ({told}){advice}"
         notes.append(note)
     return tuple(notes)
 

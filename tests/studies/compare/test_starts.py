@@ -40,6 +40,14 @@ def test_where_all_start_from_such_a_run_it_is_said(plans, finished, tmp_path, i
     ]
 
 
+def test_starts_that_have_seen_equally_many_are_comparable(plans, finished, run_copy):
+    other = read_plan(Path(plans[0].source), [f"start_from={run_copy}", "seed=1"])
+    told = list(cautions(candidates([plans[1], other], folds=2)))
+    assert [text.partition(", which")[0] for text in told] == [
+        f"recipe starts from {finished}", f"recipe-2 starts from {run_copy}"
+    ]  # fmt: skip
+
+
 def test_eval_images_that_the_run_has_held_out_are_no_reason(plans):
     assert list(cautions(candidates(plans))) == []
 

@@ -127,6 +127,8 @@ def test_a_phase_after_one_that_trains_the_backbone_is_not_judged(images, tmp_pa
     assert (polish.trained_before, polish.left_out) == (("head",), ("all",))
     assert "the recipe's lr = 1e-12 cannot be judged by this: a run trains all first" in str(found)
     assert "after head at the rate of the recipe, without all, which a run trains" in str(found)
+    assert polish.lines == ()  # there is no rate to write
+    assert "suggested" not in str(found)
 
 
 def test_a_head_that_cannot_be_trained_first_is_told(recipe, monkeypatch):

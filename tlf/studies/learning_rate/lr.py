@@ -134,7 +134,7 @@ def _of_phase(asked: _Asked, phase: Phase) -> Iterator[Events | HeadRates | Rang
     yield from map(Notice, why_tested(job, phase, segment))
     before, left_out = yield from _trained_before(asked, phase)
     found = yield from range_test(job, phase, segment, asked.between or LIMITS, before)
-    yield replace(found, left_out=left_out)
+    yield replace(found, left_out=left_out, lines=() if left_out else found.lines)
 
 
 def _measured(asked: _Asked, phase: Phase) -> Generator[Events, None, HeadRates]:
@@ -158,7 +158,10 @@ def _measured(asked: _Asked, phase: Phase) -> Generator[Events, None, HeadRates]
     own = max(segment.rates.values())
     found = yield from measure_heads(heads, judged, own, grid(own, asked.between))
     seen = job.recipe.start_from is not None and bool(seen_before(job, head=True))
-    return replace(found, trained_before=tuple(before), left_out=tuple(left_out), seen=seen)
+    lines = () if left_out else found.lines
+    return replace(
+        found, trained_before=tuple(before), left_out=tuple(left_out), seen=seen, lines=lines
+    )
 
 
 def _before(job: Job, phase: Phase) -> Sequence[Phase]:

@@ -63,7 +63,7 @@ def marks_of(one: MeasuredRate, found: HeadRates) -> Iterator[str]:
         yield "best"
     elif low <= one.rate <= high:
         yield "not distinguishable"
-    if one.rate == found.suggestion:
+    if one.rate == found.suggestion and not found.left_out:
         yield "suggested"
     if one.rate == found.own:
         yield "the recipe's"
@@ -83,16 +83,21 @@ def _about_heads(found: HeadRates) -> Iterator[str]:
     top = f"most accurate: {found.best:g}, with {percent(accuracy)}"
     if low == high:
         yield f"{top}; no rate next to it is as good"
-        yield f"suggested: {found.suggestion:g}"
+        yield f"{_word(found)}: {found.suggestion:g}"
     else:
         yield f"{top}; rates from {low:g} to {high:g} are not distinguishable from it"
-        yield f"suggested: {found.suggestion:g}, which has the lowest loss of these"
+        yield f"{_word(found)}: {found.suggestion:g}, which has the lowest loss of these"
     yield f"the recipe's lr = {found.own:g} {_about_own(found)}"
     if found.seen:
         yield "caution: the start has seen the held-out images, so low rates look too good"
     if found.suggestion in (found.rates[0].rate, found.rates[-1].rate):
         edge = "lowest" if found.suggestion == found.rates[0].rate else "highest"
         yield f"the suggestion is the {edge} rate that was tried; write --rates to try others"
+
+
+def _word(found: HeadRates) -> str:
+    """What the best rate is: where a run has another head by then, it is none to write."""
+    return "for such a head" if found.left_out else "suggested"
 
 
 def _about_own(found: HeadRates) -> str:
