@@ -155,7 +155,9 @@ def test_a_limit_knows_the_images_that_say_it(grouped, draws):
     assert found.low == pytest.approx(0.025 ** (1 / draws))
 
 
-@pytest.mark.parametrize("trained", [TWO_PHASES, HEAD_ALONE], ids=["everything", "head"])
+@pytest.mark.parametrize(
+    "trained", [pytest.param(TWO_PHASES, marks=pytest.mark.slow), HEAD_ALONE], ids=["all", "head"]
+)
 def test_weights_that_have_seen_the_images_are_told(tmp_path, images, trained):
     """A backbone that the run has left as it was has seen none: a head may have all the same."""
     *_, _ = run(write_recipe(tmp_path / "first.toml", images, trained, output="first"))
