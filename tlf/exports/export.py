@@ -142,7 +142,7 @@ def _find_format(to: str, int8: bool) -> Format:
     if ":" in to:
         return plugin_format(to)
     if to not in FORMATS:
-        raise TlfError(f"there is no format {to!r}; {nearest(to, [*FORMATS, 'card', 'hub'])}")
+        raise TlfError(f"there is no format {to!r}; {nearest(to, [*FORMATS])}")
     return FORMATS[to]
 
 

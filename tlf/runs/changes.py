@@ -31,8 +31,9 @@ FIXED = {
 }
 """Prefixes of the keys of a recipe that a run cannot change → why."""
 
-TRAINING = ("head.dropout", "backbone.drop_path", "transforms.augment", "transforms.crop_from")
-"""Below such a prefix, the keys that change how a run trains, and not what it is measured on."""
+TRAINING_ONLY = {"dropout", "drop_path", "augment", "crop_from"}
+"""Options of heads, backbones and transforms that change how a network trains, and neither what it
+computes once it is trained nor what it is measured on."""
 
 _PLACES = {"data_sha256": "data.", "backbone_sha256": "backbone."}
 """Hash in an identity → prefix of the keys of what is hashed: wherever it lies, it is the same."""

@@ -10,7 +10,7 @@ from tlf.recipe.files import read_table
 from tlf.recipe.overrides import given_keys
 from tlf.recipe.plan import planned
 from tlf.results import EpochResult, Progress
-from tlf.runs.changes import FIXED, TRAINING, Changes
+from tlf.runs.changes import FIXED, TRAINING_ONLY, Changes
 from tlf.runs.history import read_history
 from tlf.training.best_epoch import stalled
 from tlf.training.job import Job
@@ -134,10 +134,10 @@ def _below(key: str, other: str) -> bool:
 
 
 def _fixed(changes: Changes, state: State) -> Iterator[str]:
-    for change in changes.given:
+    measured = (one for one in changes.given if TRAINING_ONLY.isdisjoint(one.what.split(".")))
+    for change in measured:
         for key, reason in FIXED.items():
-            fixed = change.what.startswith(key) and not change.what.startswith(TRAINING)
-            if fixed and (state.history or key == "output"):
+            if change.what.startswith(key) and (state.history or key == "output"):
                 yield f"{change.since()}, but {reason}"
 
 

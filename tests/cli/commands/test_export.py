@@ -96,3 +96,9 @@ def test_preprocessing_is_for_two_formats(main, run_copy):
         "error: --with-preprocessing needs --to onnx or torch-export, got --to timm; write one of "
         "them, or leave --with-preprocessing out\n"
     )
+
+
+def test_a_format_that_is_not_there_gets_the_near_one(main, finished):
+    code, _, err = main("export", finished, "--to", "crad")
+    assert code == 2
+    assert err.startswith("error: there is no format 'crad'; did you mean 'card'? Known: ")

@@ -9,7 +9,7 @@ import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo, warnings_as_notes
 from tlf.cli.process import stopped_cleanly
-from tlf.errors import TlfError
+from tlf.errors import TlfError, nearest
 from tlf.tasks import describe
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def command(
         elif to == HUB:
             _push(run, repo, private=private, licence=licence, onnx=onnx, overwrite=overwrite)
         else:
+            _check_format(to)
             _export(
                 run, to, output, overwrite=overwrite, int8=int8, margin=margin,
                 with_preprocessing=with_preprocessing,
@@ -101,6 +102,19 @@ def _check(to: str, options: dict[str, tuple[bool, bool]]) -> None:
             raise TlfError(
                 f"{name} must be left out with --to {to}; write another --to, or leave it out"
             )
+
+
+def _check_format(to: str) -> None:
+    """Check that there is such a format; those of plugins are looked up as they are used.
+
+    Raises:
+        TlfError: there is none.
+    """
+    from tlf.exports.formats import FORMATS
+
+    known = [*FORMATS, CARD, HUB]
+    if ":" not in to and to not in known:
+        raise TlfError(f"there is no format {to!r}; {nearest(to, known)}")
 
 
 def _push(

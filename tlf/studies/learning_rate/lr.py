@@ -84,6 +84,8 @@ class _Asked:
     seeds: int | None
     start: Mapping[str, Tensor]
     """The new head, which every phase begins with."""
+    seen: bool
+    """Whether the head of ``start_from`` may have been trained on what is held out here."""
 
     @cached_property
     def judged(self) -> Judged:
@@ -106,10 +108,13 @@ def _found(
     with blame_packages(plan.plugins.packages):
         used = used_pixels(plan.recipe) - {"eval"}
         job = yield from read_images(open_job(plan, accelerator), used=used)
-        given = (*job.splits.notes, *seen_before(job, head=True))
+        seen = seen_before(job, head=True)
+        given = (*job.splits.notes, *seen)
         yield from map(Notice, given)
         heads = {f"head.{name}" for name in job.classifier.head.state_dict()}
-        asked, notes = _Asked(job, between, seeds, copies(job.classifier, heads)), list[str]()
+        head_seen = bool(seen) and job.recipe.start_from is not None
+        asked = _Asked(job, between, seeds, copies(job.classifier, heads), head_seen)
+        notes = list[str]()
         with job.loaders:
             for phase in chosen:
                 for event in _of_phase(asked, phase):
@@ -157,10 +162,13 @@ def _measured(asked: _Asked, phase: Phase) -> Generator[Events, None, HeadRates]
     heads = yield from open_heads(job, phase, segment, seeds, trained)
     own = max(segment.rates.values())
     found = yield from measure_heads(heads, judged, own, grid(own, asked.between))
-    seen = job.recipe.start_from is not None and bool(seen_before(job, head=True))
     lines = () if left_out else found.lines
     return replace(
-        found, trained_before=tuple(before), left_out=tuple(left_out), seen=seen, lines=lines
+        found,
+        trained_before=tuple(before),
+        left_out=tuple(left_out),
+        seen=asked.seen,
+        lines=lines,
     )
 
 

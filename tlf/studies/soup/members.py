@@ -15,6 +15,7 @@ from tlf.errors import RunError, itemized
 from tlf.inference.metadata import Metadata, as_json, read_metadata
 from tlf.inference.model_files import recorded_eval_images
 from tlf.inference.stopped import model_files
+from tlf.runs.changes import TRAINING_ONLY
 from tlf.runs.folder import check_is_run, read_provenance
 from tlf.runtime.files import absolute
 from tlf.runtime.text import printable, shortened
@@ -22,8 +23,6 @@ from tlf.runtime.text import printable, shortened
 FEWEST = 2
 """Runs of a soup, at least."""
 
-_TRAINING_ONLY = {"dropout", "drop_path"}
-"""Options that change how a network trains, and not what it computes once it is trained."""
 _ORIGIN = {"weights", "weights_key", "sha256"}
 """Keys of a backbone that say where its weights come from: the hash of the start is compared."""
 
@@ -157,7 +156,7 @@ def _described(metadata: Metadata) -> dict[str, Any]:
             f"{name}.{key}": value
             for name, table in tables.items()
             for key, value in table.items()
-            if key not in _TRAINING_ONLY
+            if key not in TRAINING_ONLY
         },
     }
 
